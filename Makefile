@@ -1,0 +1,41 @@
+# Everything a person or CI does here. Each target sets up what it needs; `make help` prints this list.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV ?= .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+help: ## print this list
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## make the virtual environment and install everything into it
+
+$(STAMP): pyproject.toml tools/setup.sh
+	@tools/setup.sh $(VENV)
+	@touch $@
+
+demo: $(STAMP) ## the main job, with its output, in a minute
+	@$(VENV)/bin/tiphys demo
+
+test: $(STAMP) ## the quick suite
+	$(PY) -m pytest -n 2 -m "not conformance" $(ARGS)
+
+conformance: $(STAMP) ## what needs the real argo, a real Nautobot and other slow peers
+	$(PY) -m pytest -m conformance --timeout 600 tests $(ARGS)
+
+check: $(STAMP) ## format, lint, types, layers
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(STAMP) ## the figures, as JSON and a table
+	$(PY) -m benchmarks
+
+ci: check test conformance ## what CI runs
+
+clean: ## remove what the targets above made
+	rm -rf .venv .cache build dist
+
+.PHONY: help setup demo test conformance check bench ci clean

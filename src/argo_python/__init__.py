@@ -1,0 +1,1 @@
+"""Writes Kubernetes Secrets from inside a workflow step."""

@@ -1,0 +1,1 @@
+"""Tools without domain words: JSON, YAML, clock, names, redaction, logging."""

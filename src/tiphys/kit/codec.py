@@ -1,0 +1,49 @@
+"""JSON and typed structs: the one module that names the library behind them (msgspec).
+
+Objects of the API travel as plain dicts (unknown fields survive); lenses over them are frozen `Struct`s, by `convert`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType, field
+
+__all__ = ["UNSET", "DecodeError", "Raw", "Struct", "UnsetType", "convert", "decode", "encode", "field", "to_builtins"]
+
+DecodeError = msgspec.DecodeError  # also raised, as its subclass ValidationError, by `convert`; the text names the path
+
+T = TypeVar("T")
+
+_encoder = msgspec.json.Encoder()
+_sorted = msgspec.json.Encoder(order="sorted")
+_decoder = msgspec.json.Decoder()
+
+
+def encode(value: Any, *, sort: bool = False) -> bytes:
+    """JSON, compact, UTF-8; `sort` orders the keys of every object."""
+    return (_sorted if sort else _encoder).encode(value)
+
+
+def decode(data: bytes | str) -> Any:
+    """JSON to plain dicts, lists, str, int, float, bool, None.
+
+    Raises:
+        DecodeError: the text is not JSON; the message says at which byte.
+    """
+    return _decoder.decode(data)
+
+
+def convert(value: Any, kind: type[T]) -> T:
+    """A typed lens over plain data; unknown fields are passed over.
+
+    Raises:
+        DecodeError: a field has another type; the message names its path, e.g. `$.templates[0].name`.
+    """
+    return msgspec.convert(value, kind)
+
+
+def to_builtins(value: Any) -> Any:
+    """Structs back to plain data."""
+    return msgspec.to_builtins(value)

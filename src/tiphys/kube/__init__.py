@@ -1,0 +1,1 @@
+"""Kubernetes: objects, store, server, client, controllers."""

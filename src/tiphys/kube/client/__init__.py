@@ -1,0 +1,1 @@
+"""The one way to speak to a Kubernetes API, in process or over HTTPS."""

@@ -1,0 +1,1 @@
+"""Kubernetes objects as data: kinds, metadata, selectors, patches, Status, Table. Pure."""

@@ -1,0 +1,1 @@
+"""Out-of-band management controllers by Redfish: credentials and firmware, safely."""

@@ -1,0 +1,1 @@
+"""What each vendor does differently, as data."""

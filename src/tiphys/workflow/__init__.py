@@ -1,0 +1,1 @@
+"""Argo Workflows: spec, expressions, engine, pods, executor, controller."""

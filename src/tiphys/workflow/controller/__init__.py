@@ -1,0 +1,1 @@
+"""The shell around the engine: watches, commands, HTTP templates, TTL, pod GC."""

@@ -1,0 +1,1 @@
+"""The workflow engine: events in, changed nodes and commands out. Pure."""

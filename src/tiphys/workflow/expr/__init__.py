@@ -1,0 +1,1 @@
+"""{{tags}}, expr-lang, govaluate conditions. Pure."""

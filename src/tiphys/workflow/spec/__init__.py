@@ -1,0 +1,1 @@
+"""Typed, read-only lenses over workflow manifests; defaults, resolution, validation. Pure."""
