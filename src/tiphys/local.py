@@ -1,0 +1,1 @@
+"""The composition root: store, server, controllers and kubelet in one process."""
