@@ -155,10 +155,10 @@ def _file_or_data(entry: Mapping[str, Any], key: str) -> bytes | None:
     data = entry.get(key + "-data")
     if data:
         try:
-            return base64.b64decode(data, validate=True)
+            return base64.b64decode(str(data), validate=True)
         except (binascii.Error, ValueError) as error:
             raise UsageError(f"{key}-data in the kubeconfig is not base64") from error
-    path = entry.get(key)
+    path = str(entry.get(key) or "")
     if not path:
         return None
     folder: Path = entry.get("__folder__", Path())

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
-__all__ = ["Change", "ChangeType", "Decision", "Delete", "Key", "Put", "Record", "Store"]
+__all__ = ["Change", "ChangeType", "Decision", "Delete", "Key", "Put", "Record", "Store", "Watching"]
 
 ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
 
@@ -74,6 +74,22 @@ class Change:
     before: Record | None
 
 
+class Watching(Protocol):
+    """A watch under way: batches of changes, until it is closed."""
+
+    def __aiter__(self) -> AsyncIterator[Sequence[Change]]:
+        """Itself."""
+        ...
+
+    async def __anext__(self) -> Sequence[Change]:
+        """The next batch; ApiError 410 when the reader fell too far behind."""
+        ...
+
+    def close(self) -> None:
+        """End it."""
+        ...
+
+
 class Store(Protocol):
     """See the module. `sqlite.SqliteStore` is the real one, `memory.MemoryStore` its twin for tests."""
 
@@ -106,7 +122,7 @@ class Store(Protocol):
         """
         ...
 
-    def watch(self, group: str, resource: str, namespace: str = "", *, after: int) -> AsyncIterator[Sequence[Change]]:
+    def watch(self, group: str, resource: str, namespace: str = "", *, after: int) -> Watching:
         """Committed changes after a revision, in order, in batches as they come.
 
         Raises:

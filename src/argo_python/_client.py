@@ -1,0 +1,180 @@
+"""One small client of the Kubernetes API: in-cluster configuration or a kubeconfig, JSON in and out.
+
+Called by `_workflow` only. It never logs, and no error carries a request's body or header.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import re
+import ssl
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+__all__ = ["Denied", "KubernetesClient", "KubernetesError", "NotInPod", "OwnershipError"]
+
+POD_FILES = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+class KubernetesError(Exception):
+    """The Kubernetes API did not do what was asked; `status` is the HTTP status, 0 when there was no answer."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Denied(KubernetesError):  # noqa: N818 - what happened, as a reader of a workflow's log would say it
+    """The service account lacks a right; the message ends with the rule to add, as YAML."""
+
+
+class NotInPod(KubernetesError):  # noqa: N818
+    """This process runs in no pod and no kubeconfig was named."""
+
+
+class OwnershipError(KubernetesError):
+    """The pod that should own the Secret cannot be told."""
+
+
+class KubernetesClient:
+    """Requests to one API server as one user.
+
+    Attributes:
+        namespace: the pod's own, or the kubeconfig context's; "" where neither says.
+    """
+
+    def __init__(self, config_file: str | None = None) -> None:
+        self.namespace = ""
+        self._context: ssl.SSLContext | None
+        if config_file:
+            self._from_kubeconfig(Path(config_file))
+        else:
+            self._in_cluster()
+
+    def _in_cluster(self) -> None:
+        files = Path(os.environ.get("TIPHYS_SERVICEACCOUNT_DIR", POD_FILES))
+        host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+        try:
+            if not host:
+                raise FileNotFoundError
+            self._token = (files / "token").read_text().strip()
+            self._context = ssl.create_default_context(cafile=str(files / "ca.crt"))
+            self.namespace = (files / "namespace").read_text().strip()
+        except OSError as error:
+            raise NotInPod(
+                "Kubernetes cannot be reached from here: this process runs in no pod with a service account token "
+                "(name a kubeconfig with config_file=)"
+            ) from error
+        self._address = (host.strip("[]"), int(port))
+
+    def _from_kubeconfig(self, path: Path) -> None:
+        config = _read_kubeconfig(path)
+        context = _entry(config, "contexts", config.get("current-context", ""), path)["context"]
+        cluster = _entry(config, "clusters", context["cluster"], path)["cluster"]
+        user = _entry(config, "users", context["user"], path)["user"]
+        url = urlsplit(cluster["server"])
+        self._address = (url.hostname or "", url.port or (443 if url.scheme == "https" else 80))
+        self._context = None
+        self._token = user.get("token", "")
+        self.namespace = context.get("namespace", "")
+        if url.scheme == "https":
+            authority = cluster.get("certificate-authority-data")
+            self._context = ssl.create_default_context(
+                cafile=cluster.get("certificate-authority"),
+                cadata=base64.b64decode(authority).decode() if authority else None,
+            )
+            if cluster.get("insecure-skip-tls-verify"):
+                self._context.check_hostname = False
+                self._context.verify_mode = ssl.CERT_NONE
+        if not self._token and not user.get("client-certificate"):
+            raise KubernetesError(f"the user of {path} has neither a token nor a client-certificate file")
+        if user.get("client-certificate") and self._context is not None:
+            self._context.load_cert_chain(user["client-certificate"], user.get("client-key"))
+
+    def request(
+        self, method: str, path: str, body: dict[str, Any] | None = None, *, kind: str = "application/json"
+    ) -> dict[str, Any]:
+        """Send one request and give the answer's object.
+
+        Raises:
+            Denied: 401 or 403.
+            KubernetesError: any other refusal, or no answer.
+        """
+        headers = {"Accept": "application/json", "User-Agent": "argo-python"}
+        if self._token:
+            headers["Authorization"] = "Bearer " + self._token
+        payload = None
+        if body is not None:
+            payload = json.dumps(body)
+            headers["Content-Type"] = kind
+        try:
+            connection = self._connect()
+            try:
+                connection.request(method, path, payload, headers)
+                response = connection.getresponse()
+                data = response.read()
+            finally:
+                connection.close()
+        except (OSError, http.client.HTTPException) as error:
+            raise KubernetesError(f"no answer from the Kubernetes API at {self._address[0]}: {error}") from error
+        return _result(response.status, data)
+
+    def _connect(self) -> http.client.HTTPConnection:
+        if self._context is None:
+            return http.client.HTTPConnection(*self._address, timeout=30)
+        return http.client.HTTPSConnection(*self._address, timeout=30, context=self._context)
+
+
+def _result(status: int, data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except ValueError:
+        value = {}
+    if not isinstance(value, dict):
+        value = {}
+    if status < 400:
+        return value
+    message = value.get("message") or f"the Kubernetes API answered {status}"
+    if status in (401, 403):
+        rule = _rule(message)
+        raise Denied(
+            f"{message}\nAdd this rule to a Role bound to the ServiceAccount:\n{rule}" if rule else message, status
+        )
+    raise KubernetesError(message, status)
+
+
+def _rule(message: str) -> str:
+    found = re.search(r'cannot (\S+) resource "([^"]+)" in API group "([^"]*)"', message)
+    return f'- {{apiGroups: ["{found[3]}"], resources: ["{found[2]}"], verbs: ["{found[1]}"]}}' if found else ""
+
+
+def _read_kubeconfig(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise KubernetesError(f"kubeconfig {path} cannot be read: {error.strerror}") from error
+    try:
+        value = json.loads(text)
+    except ValueError:
+        try:
+            import yaml  # only for a kubeconfig that is not JSON; a pod needs none
+        except ImportError as error:
+            raise KubernetesError(f"kubeconfig {path} is YAML: reading it needs the package PyYAML") from error
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise KubernetesError(f"kubeconfig {path} is not YAML") from error
+    if not isinstance(value, dict):
+        raise KubernetesError(f"{path} is not a kubeconfig")
+    return value
+
+
+def _entry(config: dict[str, Any], kind: str, name: str, path: Path) -> dict[str, Any]:
+    for entry in config.get(kind) or []:
+        if entry.get("name") == name:
+            return dict(entry)
+    raise KubernetesError(f"kubeconfig {path} has no {name!r} in {kind}")

@@ -1,0 +1,113 @@
+"""`ArgoWorkflow`: what a step may do with the Kubernetes API. The names are those other people's workflows rely on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from argo_python._client import KubernetesClient, KubernetesError, OwnershipError
+
+__all__ = ["ArgoWorkflow", "Pod"]
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod, as far as ownership needs it."""
+
+    name: str
+    uid: str
+
+
+class ArgoWorkflow:
+    """The workflow this step belongs to.
+
+    Args:
+        namespace: where Secrets are made; None is the pod's own, else "argo-events".
+        config_file: a kubeconfig; None is the in-cluster configuration.
+    """
+
+    def __init__(self, namespace: str | None = "argo-events", config_file: str | None = None) -> None:
+        self._client = KubernetesClient(config_file)
+        self.namespace: str = namespace or self._client.namespace or "argo-events"
+
+    def get_pod(self, name: str) -> Pod:
+        """A pod of the namespace (needs `get` on pods).
+
+        Raises:
+            KubernetesError: it is not there, or may not be seen.
+        """
+        meta = self._client.request("GET", f"/api/v1/namespaces/{self.namespace}/pods/{quote(name, safe='')}")[
+            "metadata"
+        ]
+        return Pod(meta["name"], meta["uid"])
+
+    def create_secret(
+        self,
+        name: str,
+        data: Mapping[str, str],
+        persist: bool = False,
+        *,
+        string_data: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        owner: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Create an Opaque Secret, or patch the one that has the name; returns its name.
+
+        Args:
+            name: the Secret's name; unless `persist` (or `owner` is given) the pod's uid is appended.
+            data: values that are base64 already.
+            persist: without an owner: it stays until somebody deletes it.
+            string_data: values as they are.
+            labels: of the Secret.
+            owner: an ownerReference to use in place of the pod's.
+
+        Raises:
+            OwnershipError: HOSTNAME is not set.
+            Denied: the service account lacks a right; the message has the rule.
+            KubernetesError: any other refusal.
+        """
+        meta: dict[str, Any] = {"name": name, "namespace": self.namespace}
+        if owner is not None:
+            meta["ownerReferences"] = [dict(owner)]
+        elif not persist:
+            pod = self._own_pod()
+            meta["name"] = f"{name}-{pod.uid}"
+            meta["ownerReferences"] = [
+                {
+                    "apiVersion": "v1",
+                    "kind": "Pod",
+                    "name": pod.name,
+                    "uid": pod.uid,
+                    "controller": True,
+                    "blockOwnerDeletion": True,
+                }
+            ]
+        if labels:
+            meta["labels"] = dict(labels)
+        secret: dict[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "Opaque",
+            "metadata": meta,
+            "data": dict(data),
+        }
+        if string_data:
+            secret["stringData"] = dict(string_data)
+        path = f"/api/v1/namespaces/{self.namespace}/secrets"
+        try:
+            self._client.request("POST", path, secret)
+        except KubernetesError as error:
+            if error.status != 409:
+                raise
+            self._client.request("PATCH", f"{path}/{meta['name']}", secret, kind="application/merge-patch+json")
+        return str(meta["name"])
+
+    def _own_pod(self) -> Pod:
+        name = os.environ.get("HOSTNAME", "")
+        if not name:
+            raise OwnershipError("Unable to determine ownership of secret.")
+        uid = os.environ.get("KUBERNETES_POD_UID", "")
+        return Pod(name, uid) if uid else self.get_pod(name)

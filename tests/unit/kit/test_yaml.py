@@ -1,0 +1,62 @@
+"""What a manifest means must not depend on who reads it."""
+
+import json
+import os
+import pathlib
+
+import pytest
+
+from tiphys.errors import UsageError
+from tiphys.kit import yaml
+
+SHARED = pathlib.Path(os.environ.get("TIPHYS_SHARED") or pathlib.Path(__file__).parents[4] / "shared")
+
+
+def test_scalars_resolve_as_in_go() -> None:
+    text = "{a: yes, b: 0o17, c: 017, d: 1e3, e: 2026-11-24, f: ~, g: 0x1F, h: '1', i: .5, j: 1_000}"
+    assert yaml.load(text) == {
+        "a": True, "b": 15, "c": 15, "d": 1000.0, "e": "2026-11-24", "f": None, "g": 31, "h": "1", "i": 0.5, "j": 1000,
+    }  # fmt: skip
+
+
+def test_every_recorded_scalar_resolves_as_in_go() -> None:
+    table = SHARED / "reference" / "go-yaml-scalars.json"
+    if not table.exists():
+        pytest.skip(f"{table} is not here")
+    # Refused here on purpose: a set is no JSON, and a number that overflows would not come back as it went in.
+    refused = {"!!set {a, b}", "1e309", "1e400"}
+    wrong = []
+    for scalar, wanted in json.loads(table.read_text()).items():
+        try:
+            got = yaml.load(f"v: {scalar}")["v"]
+        except UsageError:
+            got = {"__error__": True}
+        if isinstance(wanted, dict) and "__error__" in wanted:
+            wanted = {"__error__": True}
+        if scalar in refused:
+            wanted = {"__error__": True}
+        if got != wanted or isinstance(got, bool) != isinstance(wanted, bool):
+            wrong.append((scalar, wanted, got))
+    assert wrong == []
+
+
+def test_a_key_given_twice_is_refused_with_its_place() -> None:
+    with pytest.raises(UsageError, match="line 2, column 1: key 'a' is given twice"):
+        yaml.load("a: 1\na: 2\n")
+
+
+def test_keys_are_strings() -> None:
+    assert yaml.load("{1: a, true: b}") == {"1": "a", "true": "b"}
+
+
+@pytest.mark.parametrize("broken", ["a: [1", "a: .inf", "? [a]\n: 1\n", "\t- x: y: z", "a: !!python/name:os.system x"])
+def test_bad_input_is_one_error_of_ours(broken: str) -> None:
+    with pytest.raises(UsageError):
+        yaml.load_all(broken)
+
+
+def test_dump_is_read_back_and_looks_as_kubectl_prints_it() -> None:
+    value = {"b": ["x", {"z": "true", "y": 1}], "a": "10479", "text": "one\ntwo\n", "tag": "{{x}}", "none": None}
+    text = yaml.dump(value)
+    assert text == ('a: "10479"\nb:\n- x\n- "y": 1\n  z: "true"\nnone: null\ntag: \'{{x}}\'\ntext: |\n  one\n  two\n')
+    assert yaml.load(text) == value
