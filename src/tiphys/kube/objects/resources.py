@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["RESOURCES", "Resource", "by_kind", "by_plural"]
+__all__ = ["RESOURCES", "Resource", "by_kind", "by_plural", "served"]
 
 _ALL = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
@@ -192,3 +192,8 @@ def by_plural(group: str, plural: str) -> Resource | None:
 def by_kind(group: str, kind: str) -> Resource | None:
     """The resource of a manifest's apiVersion group and kind; None where it is not served."""
     return _BY_KIND.get((group, kind))
+
+
+def served(group: str, plural: str) -> Resource:
+    """A resource known to be in the table: for the constants of those who work with it."""
+    return _BY_PLURAL[group, plural]
