@@ -1,125 +1,197 @@
-"""Label and field selectors, as they stand in queries and in specs, made predicates. Pure."""
+"""Label and field selectors, as they stand in queries and in specs, made predicates. Pure.
+
+Called by list, watch and deletecollection, and by RBAC for aggregated roles. The empty one is None (of fields: []), so
+that callers can skip the test, and the decoding, of objects altogether.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tiphys.errors import ApiError
 from tiphys.kube.objects.status import bad_request
+from tiphys.kube.objects.validation import label_value, qualified_name
 
 __all__ = ["Labels", "field_value", "fields", "from_object", "labels"]
 
 Labels = Callable[[Mapping[str, str]], bool]
+"""Does an object with these labels match?"""
 
-_TOKEN = re.compile(r"\s*(?:(?P<op>==|!=|=|!|>|<)|(?P<sep>[(),])|(?P<word>[A-Za-z0-9_./-]+))")
-_SET = {"in", "notin"}
+_TOKEN = re.compile(r"\s*(?:(?P<op>==|!=|=|!|\(|\)|,|<|>)|(?P<word>[^\s=!(),<>]+))")
+
+
+@dataclass(frozen=True, slots=True)
+class _Requirement:
+    """One condition on a label: `operator` is one of in, notin, exists, !, gt, lt."""
+
+    key: str
+    operator: str
+    values: frozenset[str] = frozenset()
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether labels satisfy it; `notin` is also satisfied by the label's absence, as in Kubernetes."""
+        value = labels.get(self.key)
+        match self.operator:
+            case "in":
+                return value is not None and value in self.values
+            case "notin":
+                return value is None or value not in self.values
+            case "exists":
+                return value is not None
+            case "!":
+                return value is None
+        try:
+            number, bound = int(value or ""), int(next(iter(self.values)))
+        except ValueError:
+            return False
+        return number > bound if self.operator == "gt" else number < bound
+
+
+def _check(requirement: _Requirement) -> None:
+    complaints = [
+        f"<nil>: Invalid value: {_quoted(requirement.key)}: {text}" for text in qualified_name(requirement.key)
+    ]
+    for value in sorted(requirement.values):
+        complaints += [
+            f"values[0][{requirement.key}]: Invalid value: {_quoted(value)}: {t}" for t in label_value(value)
+        ]
+    if complaints:
+        raise bad_request(f"unable to parse requirement: {', '.join(complaints)}")
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"'
+
+
+class _Parser:
+    """Recursive descent over the tokens of a label selector."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens: list[tuple[str, bool]] = []  # (token, is an operator)
+        at = 0
+        while at < len(text.rstrip()):
+            found = _TOKEN.match(text, at)
+            if found is None:  # pragma: no cover - the two alternatives cover every character
+                raise self.error(text[at:])
+            at = found.end()
+            self.tokens.append((found["op"] or found["word"], found["op"] is not None))
+        self.at = 0
+
+    def error(self, found: str, expected: str = "a label key") -> ApiError:
+        return bad_request(f"unable to parse requirement: found '{found}', expected: {expected} (in {self.text!r})")
+
+    def peek(self) -> str:
+        return self.tokens[self.at][0] if self.at < len(self.tokens) else ""
+
+    def take(self, *wanted: str) -> str:
+        token = self.peek()
+        if token not in wanted:
+            raise self.error(token, ", ".join(wanted))
+        self.at += 1
+        return token
+
+    def word(self, expected: str) -> str:
+        if self.at >= len(self.tokens) or self.tokens[self.at][1]:
+            raise self.error(self.peek(), expected)
+        self.at += 1
+        return self.tokens[self.at - 1][0]
+
+    def value(self) -> str:
+        """A value may be empty: `a=` and `a=,b=c` and `a in (x,)`."""
+        if self.peek() in ("", ",", ")"):
+            return ""
+        return self.word("a value")
+
+    def requirement(self) -> _Requirement:
+        if self.peek() == "!":
+            self.at += 1
+            return _Requirement(self.word("a label key"), "!")
+        key = self.word("a label key")
+        if self.peek() in ("", ","):
+            return _Requirement(key, "exists")
+        operator = self.take("=", "==", "!=", "in", "notin", "<", ">")
+        if operator in ("in", "notin"):
+            self.take("(")
+            values = {self.value()}
+            while self.take(",", ")") == ",":
+                values.add(self.value())
+            return _Requirement(key, operator, frozenset(values))
+        value = self.value()
+        if operator in "<>":
+            if not value.lstrip("-").isdigit():
+                raise self.error(value, "an integer")
+            return _Requirement(key, "gt" if operator == ">" else "lt", frozenset((value,)))
+        return _Requirement(key, "notin" if operator == "!=" else "in", frozenset((value,)))
+
+    def all(self) -> list[_Requirement]:
+        found = [self.requirement()]
+        while self.peek():
+            self.take(",")
+            found.append(self.requirement())
+        return found
 
 
 def labels(text: str) -> Labels | None:
-    """The predicate of a label selector; None for the empty one, which selects all.
+    """The predicate of a label selector `a=b,c!=d,e in (f,g),h notin (i),j,!k,l>1`; None for the empty one.
 
     Raises:
-        ApiError: 400, the selector cannot be parsed.
+        ApiError: 400, naming what was found and what was expected.
     """
     if not text.strip():
         return None
-    tests = [_requirement(part.strip(), text) for part in _split(text)]
-    return lambda have: all(test(have) for test in tests)
+    return _all(_Parser(text).all())
+
+
+_OBJECT_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
 
 
 def from_object(selector: Mapping[str, Any] | None) -> Labels | None:
-    """The predicate of a metav1.LabelSelector (matchLabels, matchExpressions); None where it selects all."""
-    if not selector:
-        return None
-    parts = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
-    for expression in selector.get("matchExpressions") or []:
-        key, operator = expression["key"], expression["operator"]
-        values = ",".join(expression.get("values") or [])
-        form = {
-            "In": f"{key} in ({values})",
-            "NotIn": f"{key} notin ({values})",
-            "Exists": key,
-            "DoesNotExist": f"!{key}",
-        }
-        if operator not in form:
-            raise bad_request(f'"{operator}" is not a valid label selector operator')
-        parts.append(form[operator])
-    return labels(",".join(parts))
+    """The predicate of a metav1.LabelSelector (matchLabels, matchExpressions); None where it selects all.
+
+    Raises:
+        ApiError: 400, naming the operator that does not exist or lacks its values.
+    """
+    selector = selector or {}
+    found = [_Requirement(k, "in", frozenset((v,))) for k, v in (selector.get("matchLabels") or {}).items()]
+    for expression in selector.get("matchExpressions") or ():
+        name, values = expression.get("operator", ""), frozenset(expression.get("values") or ())
+        operator = _OBJECT_OPERATORS.get(name)
+        if operator is None:
+            raise bad_request(f'"{name}" is not a valid label selector operator')
+        if (operator in ("in", "notin")) is not bool(values):
+            must = "must be specified when" if operator in ("in", "notin") else "may not be specified when"
+            raise bad_request(f"matchExpressions: values {must} `operator` is '{name}'")
+        found.append(_Requirement(expression.get("key", ""), operator, values))
+    return _all(found) if found else None
 
 
-def _split(text: str) -> list[str]:
-    parts, depth, start = [], 0, 0
-    for index, character in enumerate(text):
-        depth += (character == "(") - (character == ")")
-        if character == "," and depth == 0:
-            parts.append(text[start:index])
-            start = index + 1
-    return [*parts, text[start:]]
-
-
-def _tokens(part: str, whole: str) -> list[str]:
-    tokens, at = [], 0
-    while at < len(part):
-        found = _TOKEN.match(part, at)
-        if found is None:
-            raise _unparsable(whole)
-        tokens.append(found[0].strip())
-        at = found.end()
-    return tokens
-
-
-def _unparsable(text: str) -> ApiError:
-    return bad_request(f'unable to parse requirement: the label selector "{text}" is not valid')
-
-
-def _requirement(part: str, whole: str) -> Labels:
-    tokens = _tokens(part, whole)
-    match tokens:
-        case ["!", key]:
-            return lambda have: key not in have
-        case [key] if key not in _SET:
-            return lambda have: key in have
-        case [key, "=" | "=="]:
-            return lambda have: have.get(key) == ""
-        case [key, "!="]:
-            return lambda have: have.get(key) != ""
-        case [key, "=" | "==", value]:
-            return lambda have: have.get(key) == value
-        case [key, "!=", value]:
-            return lambda have: have.get(key) != value
-        case [key, ">" | "<" as operator, value] if value.isdigit():
-            return lambda have: _compare(have.get(key), operator, int(value))
-        case [key, "in" | "notin" as operator, "(", *inner, ")"]:
-            values = frozenset(word for word in inner if word != ",") or frozenset(("",))
-            if operator == "in":
-                return lambda have: have.get(key) in values
-            return lambda have: have.get(key) not in values
-    raise _unparsable(whole)
-
-
-def _compare(have: str | None, operator: str, limit: int) -> bool:
-    if have is None or not have.lstrip("-").isdigit():
-        return False
-    return int(have) > limit if operator == ">" else int(have) < limit
+def _all(requirements: Sequence[_Requirement]) -> Labels:
+    for requirement in requirements:
+        _check(requirement)
+    if len(requirements) == 1:
+        return requirements[0].matches
+    return lambda have: all(requirement.matches(have) for requirement in requirements)
 
 
 def fields(text: str) -> list[tuple[str, bool, str]]:
-    """A field selector as (path, equal, value) rows; all must hold. [] for the empty one.
+    r"""A field selector as (path, equal, value) rows; all must hold. [] for the empty one.
+
+    A value's comma, equals sign and backslash are written `\,`, `\=` and `\\`.
 
     Raises:
-        ApiError: 400.
+        ApiError: 400, naming the term.
     """
     rows = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        for operator, equal in (("!=", False), ("==", True), ("=", True)):
-            path, found, value = part.partition(operator)
-            if found:
-                rows.append((path.strip(), equal, value.strip()))
-                break
-        else:
-            raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
+    for term in filter(None, (term.strip() for term in re.split(r"(?<!\\),", text))):
+        found = re.search(r"(?<!\\)(!=|==|=)", term)
+        if found is None:
+            raise bad_request(f"invalid selector: '{text}'; can't understand '{term}'")
+        value = re.sub(r"\\([\\,=])", r"\1", term[found.end() :].strip())
+        rows.append((term[: found.start()].strip(), found[0] != "!=", value))
     return rows
 
 

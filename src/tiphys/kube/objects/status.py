@@ -9,25 +9,47 @@ from collections.abc import Sequence
 from typing import Any
 
 from tiphys.errors import ApiError
+from tiphys.kit.codec import encode
 from tiphys.kube.objects.resources import Resource
 
 __all__ = [
+    "Cause",
     "already_exists",
     "bad_request",
     "conflict",
+    "duplicate_field",
     "expired",
     "failure",
     "forbidden",
+    "forbidden_field",
     "internal",
     "invalid",
+    "invalid_field",
     "method_not_allowed",
     "not_acceptable",
     "not_found",
+    "required_field",
     "success",
     "too_large",
+    "too_long_field",
+    "too_many_requests",
     "unauthorized",
+    "unavailable",
+    "unprocessable",
+    "unsupported_field",
     "unsupported_media_type",
 ]
+
+Cause = tuple[str, str]
+"""A field, and what is wrong with it, e.g. ("metadata.name", "Required value: name or generateName is required")."""
+
+_REASONS = {
+    "Duplicate value": "FieldValueDuplicate",
+    "Forbidden": "FieldValueForbidden",
+    "Required value": "FieldValueRequired",
+    "Too long": "FieldValueTooLong",
+    "Unsupported value": "FieldValueNotSupported",
+}
 
 
 def failure(code: int, reason: str, message: str, details: dict[str, Any] | None = None) -> ApiError:
@@ -87,16 +109,56 @@ def forbidden(
     return failure(403, "Forbidden", message, _details(resource, name))
 
 
-def invalid(kind: str, group: str, name: str, causes: Sequence[tuple[str, str]]) -> ApiError:
+def invalid(kind: str, group: str, name: str, causes: Sequence[Cause]) -> ApiError:
     """422; causes are (field, what is wrong with it)."""
     shown = [f"{field}: {what}" for field, what in causes]
     text = shown[0] if len(shown) == 1 else "[" + ", ".join(shown) + "]"
     details: dict[str, Any] = {"name": name, "kind": kind}
     if group:
         details["group"] = group
-    details["causes"] = [{"reason": "FieldValueInvalid", "message": what, "field": field} for field, what in causes]
+    details["causes"] = [
+        {"reason": _REASONS.get(what.partition(":")[0], "FieldValueInvalid"), "message": what, "field": field}
+        for field, what in causes
+    ]
     qualified = f"{kind}.{group}" if group else kind
     return failure(422, "Invalid", f'{qualified} "{name}" is invalid: {text}', details)
+
+
+def invalid_field(field: str, value: Any, why: str) -> Cause:
+    """`Invalid value: "x": why`."""
+    return field, f"Invalid value: {encode(value).decode()}: {why}"
+
+
+def required_field(field: str, why: str = "") -> Cause:
+    """`Required value: why`."""
+    return field, "Required value" + (f": {why}" if why else "")
+
+
+def forbidden_field(field: str, why: str) -> Cause:
+    """`Forbidden: why`."""
+    return field, f"Forbidden: {why}"
+
+
+def duplicate_field(field: str, value: Any) -> Cause:
+    """`Duplicate value: "x"`."""
+    return field, f"Duplicate value: {encode(value).decode()}"
+
+
+def unsupported_field(field: str, value: Any, supported: Sequence[str]) -> Cause:
+    """`Unsupported value: "x": supported values: "a", "b"`."""
+    names = ", ".join(f'"{name}"' for name in supported)
+    return field, f"Unsupported value: {encode(value).decode()}: supported values: {names}"
+
+
+def too_long_field(field: str, limit: int) -> Cause:
+    """`Too long: may not be more than N bytes`."""
+    return field, f"Too long: may not be more than {limit} bytes"
+
+
+def unprocessable(why: str) -> ApiError:
+    """422 for a patch that can be read but not applied."""
+    message = f"the server rejected our request due to an error in our request: {why}"
+    return failure(422, "Invalid", message, {"causes": [{"message": why}]})
 
 
 def bad_request(message: str) -> ApiError:
@@ -137,3 +199,13 @@ def too_large(limit: int) -> ApiError:
 def internal(message: str) -> ApiError:
     """500."""
     return failure(500, "InternalError", f"Internal error occurred: {message}")
+
+
+def too_many_requests(message: str, retry_after: int = 1) -> ApiError:
+    """429: try again after so many seconds."""
+    return failure(429, "TooManyRequests", message, {"retryAfterSeconds": retry_after})
+
+
+def unavailable(message: str) -> ApiError:
+    """503: not now (starting, stopping, no room on the disk)."""
+    return failure(503, "ServiceUnavailable", message)
