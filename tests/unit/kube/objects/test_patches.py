@@ -70,7 +70,7 @@ def test_strategic_merge_by_key() -> None:
     assert [c["name"] for c in merged["spec"]["containers"]] == ["m", "s", "new"]
     assert merged["spec"]["containers"][0]["env"] == [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]
     assert merged["spec"]["containers"][0]["image"] == "i"
-    assert merged["metadata"]["finalizers"] == ["a", "b"]
+    assert merged["metadata"]["finalizers"] == ["b", "a"]
     assert merged["spec"]["list"] == [2]
 
 
@@ -87,3 +87,38 @@ def test_strategic_directives() -> None:
     )
     assert merged["metadata"] == {"finalizers": [], "labels": {"y": "2"}}
     assert [c["name"] for c in merged["spec"]["containers"]] == ["z", "m"]
+
+
+@pytest.mark.parametrize(
+    ("before", "patch", "after"),
+    [
+        ("abc", {"l": "xb"}, "acxb"), ("ab", {"$setElementOrder/l": "ba"}, "ba"),
+        ("abcd", {"$setElementOrder/l": "cda", "l": "d"}, "bcda"), ("", {"l": "ba"}, "ba"),
+        ("aab", {"l": "b"}, "aab"), ("ab", {"$retainKeys": ["m"], "l": "c"}, "c"),
+    ],
+)  # fmt: skip
+def test_the_order_of_a_merged_list(before: str, patch: dict, after: str) -> None:
+    def items(names: str) -> list[dict]:
+        return [{"name": name} for name in names]
+
+    keyed = {key: items(value) if isinstance(value, str) else value for key, value in patch.items()}
+    merged = strategic_merge({"l": items(before)}, keyed, {"l": "name"})
+    assert "".join(item["name"] for item in merged["l"]) == after
+
+
+def test_an_item_without_its_merge_key_is_refused() -> None:
+    with pytest.raises(ApiError, match="an item of the list containers has no name"):
+        strategic_merge(POD, {"spec": {"containers": [{"image": "i"}]}})
+
+
+def test_json_patch_cannot_fill_the_memory() -> None:
+    bomb = [{"op": "copy", "from": "", "path": f"/{n}"} for n in range(40)]
+    with pytest.raises(ApiError) as caught:
+        json_patch({"a": "x" * 100}, bomb)
+    assert caught.value.code == 413
+
+
+def test_json_patch_tells_true_from_one_at_any_depth() -> None:
+    with pytest.raises(ApiError, match="testing value /a failed"):
+        json_patch({"a": [{"b": True}]}, [{"op": "test", "path": "/a", "value": [{"b": 1}]}])
+    assert json_patch({"a": 1.0}, [{"op": "test", "path": "/a", "value": 1}]) == {"a": 1.0}
