@@ -35,6 +35,8 @@ def test_every_recorded_scalar_resolves_as_in_go() -> None:
             wanted = {"__error__": True}
         if scalar in refused:
             wanted = {"__error__": True}
+        if isinstance(got, float) and isinstance(wanted, int):
+            wanted = float(wanted)  # JSON text of the table has no exponent
         if got != wanted or isinstance(got, bool) != isinstance(wanted, bool):
             wrong.append((scalar, wanted, got))
     assert wrong == []

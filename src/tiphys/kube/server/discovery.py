@@ -1,0 +1,160 @@
+"""What is served, as clients ask for it: groups, resources, the OpenAPI skeleton, the version. All from one table."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+from tiphys import __version__
+from tiphys.kube.objects.resources import RESOURCES, Resource
+
+__all__ = ["AGGREGATED", "respond"]
+
+AGGREGATED = "apidiscovery.k8s.io"
+_KUBERNETES = "33"  # the API's age: kubectl warns beyond one minor version of its own
+
+
+def respond(path: str, accept: str) -> tuple[dict[str, Any], str] | None:
+    """The document at a path and its media type; None where there is none."""
+    if path in ("/api", "/apis"):
+        if AGGREGATED in accept:
+            version = "v2" if "v=v2;" in accept + ";" or "v=v2," in accept else "v2beta1"
+            kind = f"application/json;g={AGGREGATED};v={version};as=APIGroupDiscoveryList"
+            return _aggregated(path == "/api", version), kind
+        return (_core() if path == "/api" else _groups()), "application/json"
+    found: dict[str, Any] | None = None
+    parts = path.strip("/").split("/")
+    if path == "/version":
+        found = _version()
+    elif parts[0] == "api" and len(parts) == 2:
+        found = _resources("", parts[1])
+    elif parts[0] == "apis" and len(parts) == 2:
+        found = next((group for group in _groups()["groups"] if group["name"] == parts[1]), None)
+        found = found and {"kind": "APIGroup", "apiVersion": "v1", **found}
+    elif parts[0] == "apis" and len(parts) == 3:
+        found = _resources(parts[1], parts[2])
+    elif path == "/openapi/v3":
+        places = [f"apis/{group}/{version}" if group else f"api/{version}" for group, version in _versions()]
+        found = {"paths": {place: {"serverRelativeURL": f"/openapi/v3/{place}?hash={__version__}"} for place in places}}
+    elif path.startswith("/openapi/v3/"):
+        found = _openapi(path.removeprefix("/openapi/v3/"))
+    return (found, "application/json") if found is not None else None
+
+
+def _version() -> dict[str, Any]:
+    return {
+        "major": "1",
+        "minor": _KUBERNETES,
+        "gitVersion": f"v1.{_KUBERNETES}.0+tiphys.{__version__}",
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": f"python{platform.python_version()}",
+        "compiler": platform.python_implementation().lower(),
+        "platform": f"linux/{platform.machine()}",
+    }
+
+
+def _versions() -> list[tuple[str, str]]:
+    return list(dict.fromkeys((resource.group, version) for resource in RESOURCES for version in resource.versions))
+
+
+def _served(group: str, version: str) -> list[Resource]:
+    return [resource for resource in RESOURCES if resource.group == group and version in resource.versions]
+
+
+def _core() -> dict[str, Any]:
+    return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
+
+
+def _groups() -> dict[str, Any]:
+    groups: dict[str, list[dict[str, str]]] = {}
+    for group, version in _versions():
+        if group:
+            groups.setdefault(group, []).append({"groupVersion": f"{group}/{version}", "version": version})
+    listed = [{"name": name, "versions": found, "preferredVersion": found[0]} for name, found in groups.items()]
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": listed}
+
+
+def _resources(group: str, version: str) -> dict[str, Any] | None:
+    rows = []
+    for resource in _served(group, version):
+        row: dict[str, Any] = {
+            "name": resource.plural,
+            "singularName": resource.singular,
+            "namespaced": resource.namespaced,
+            "kind": resource.kind,
+            "verbs": list(resource.verbs),
+        }
+        if resource.short_names:
+            row["shortNames"] = list(resource.short_names)
+        if resource.categories:
+            row["categories"] = list(resource.categories)
+        rows.append(row)
+        for name in resource.subresources:
+            below = {**row, "name": f"{resource.plural}/{name}", "singularName": "", "verbs": _verbs(name)}
+            below.pop("shortNames", None), below.pop("categories", None)
+            if name == "token":
+                below.update(group="authentication.k8s.io", version="v1", kind="TokenRequest")
+            rows.append(below)
+    if not rows:
+        return None
+    place = f"{group}/{version}" if group else version
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": place, "resources": rows}
+
+
+def _verbs(subresource: str) -> list[str]:
+    return {"log": ["get"], "token": ["create"], "finalize": ["update"]}.get(subresource, ["get", "patch", "update"])
+
+
+def _aggregated(core: bool, version: str) -> dict[str, Any]:
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for group, served in _versions():
+        if (group == "") is core:
+            rows = [_aggregated_resource(resource, served) for resource in _served(group, served)]
+            groups.setdefault(group, []).append({"version": served, "resources": rows, "freshness": "Current"})
+    items = [{"metadata": {"name": name} if name else {}, "versions": versions} for name, versions in groups.items()]
+    place = f"{AGGREGATED}/{version}"
+    return {"kind": "APIGroupDiscoveryList", "apiVersion": place, "metadata": {}, "items": items}
+
+
+def _aggregated_resource(resource: Resource, version: str) -> dict[str, Any]:
+    kind = {"group": resource.group, "version": version, "kind": resource.kind}
+    below = [{"subresource": name, "responseKind": kind, "verbs": _verbs(name)} for name in resource.subresources]
+    row: dict[str, Any] = {
+        "resource": resource.plural,
+        "responseKind": kind,
+        "scope": "Namespaced" if resource.namespaced else "Cluster",
+        "singularResource": resource.singular,
+        "verbs": list(resource.verbs),
+    }
+    if resource.short_names:
+        row["shortNames"] = list(resource.short_names)
+    if resource.categories:
+        row["categories"] = list(resource.categories)
+    if below:
+        row["subresources"] = below
+    return row
+
+
+def _openapi(place: str) -> dict[str, Any] | None:
+    """Enough for `kubectl apply`: every kind takes the fieldValidation parameter, so the server validates."""
+    parts = place.split("/")
+    group, version = (parts[1], parts[2]) if len(parts) == 3 else ("", parts[-1])
+    paths, schemas = dict[str, Any](), dict[str, Any]()
+    for resource in _served(group, version):
+        kind = {"group": group, "version": version, "kind": resource.kind}
+        scope = "/namespaces/{namespace}" if resource.namespaced else ""
+        parameter = {"name": "fieldValidation", "in": "query", "schema": {"type": "string"}}
+        operation = {"parameters": [parameter], "x-kubernetes-group-version-kind": kind, "responses": {}}
+        paths[f"/{place}{scope}/{resource.plural}/{{name}}"] = {"patch": operation}
+        paths[f"/{place}{scope}/{resource.plural}"] = {"post": operation}
+        schemas[f"{group or 'core'}.{version}.{resource.kind}"] = {
+            "type": "object",
+            "x-kubernetes-group-version-kind": [kind],
+            "x-kubernetes-preserve-unknown-fields": True,
+        }
+    if not paths:
+        return None
+    info = {"title": "Tiphys", "version": __version__}
+    return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
