@@ -9,14 +9,15 @@ import asyncio
 import fcntl
 import os
 import sqlite3
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 from tiphys.errors import StoreError
-from tiphys.kit.codec import DecodeError, decode
-from tiphys.kube.store.api import Key, Record
+from tiphys.kit.codec import DecodeError
+from tiphys.kube.store.api import Key
 from tiphys.kube.store.hub import HISTORY
 from tiphys.kube.store.log import LogStore, Row
 from tiphys.kube.store.sealing import Seal
@@ -53,17 +54,22 @@ class SqliteStore(LogStore):
         self._path = path
         self._sealed = sealed
         self._next_id = 1
-        self._row_ids: dict[tuple[Key, str | None], int] = {}
+        self._row_ids: dict[Key, dict[str | None, int]] = {}
         self._superseded: deque[tuple[int, int]] = deque()  # (revision it was superseded at, row id)
         self._lock = _lock(path)
         try:
             self._seal = Seal(path.with_name(path.name + ".key")) if sealed else None
             self._database = _open(path)
-            self._load()
         except BaseException:
             self._lock.close()
             raise
-        self._writer = ThreadPoolExecutor(1, "store-writer")
+        try:
+            self._load()
+        except BaseException:
+            self._database.close()
+            self._lock.close()
+            raise
+        self._writer = _Writer()
 
     def _load(self) -> None:
         try:
@@ -80,43 +86,23 @@ class SqliteStore(LogStore):
             raise _damaged(self._path, error) from error
         self._hub.compacted = max(self._hub.compacted, floor)
 
-    def _replay(self, row: Row) -> None:
-        before = self.get(row.key)
-        if row.part is not None:
-            parts = self._parts.setdefault(row.key, {})
-            if row.value is None:
-                parts.pop(row.part, None)
-            else:
-                parts[row.part] = row.value
-        elif row.value is not None:
-            created = before.created if before else row.revision
-            record = self._record(row.key, row.revision, created, decode(row.value), row.value)
-            self._restore("MODIFIED" if before else "ADDED", record, before)
-        elif before is not None:
-            self._parts.pop(row.key, None)
-            last = Record(row.key, row.revision, before.created, before.uid, before.labels, before.value, before.parts)
-            self._restore("DELETED", last, before)
-        self._last = max(self._last, row.revision)
-        self._revision = self._last
-
     def _unsealed(self, key: Key, value: bytes) -> bytes:
         if self._seal is not None and (key.group, key.resource) in self._sealed:
             return self._seal.open_up(value, "/".join(key))
         return value
 
     def _supersede(self, key: Key, part: str | None, row_id: int, revision: int, *, gone: bool) -> None:
-        old = self._row_ids.pop((key, part), None)
-        if old is not None:
-            self._superseded.append((revision, old))
-        if not gone:
-            self._row_ids[key, part] = row_id
-            return
-        self._superseded.append((revision, row_id))  # the tombstone itself
-        if part is None:
-            for name in tuple(self._parts.get(key, ())):
-                row = self._row_ids.pop((key, name), None)
-                if row is not None:
-                    self._superseded.append((revision, row))
+        """Note that a row is in the log, and which rows it makes superfluous once nobody can watch from before it."""
+        rows = self._row_ids.setdefault(key, {})
+        if part is None and gone:
+            self._superseded.extend((revision, old) for old in rows.values())  # the object's, and all its parts'
+            del self._row_ids[key]
+        elif part in rows:
+            self._superseded.append((revision, rows.pop(part)))
+        if gone:
+            self._superseded.append((revision, row_id))  # the tombstone itself
+        else:
+            rows[part] = row_id
 
     def _keep(self, rows: Sequence[Row], done: Callable[[StoreError | None], None]) -> None:
         lines = []
@@ -154,12 +140,38 @@ class SqliteStore(LogStore):
             spent.append(self._superseded.popleft()[1])
         return max(floor, 0), spent
 
+    def abandon(self) -> None:
+        """Let go of the file at once, when nothing was written through this yet."""
+        self._writer.stop()
+        self._database.close()
+        self._lock.close()
+
     async def close(self) -> None:
         """Write what is under way and let go of the file."""
         await super().close()
-        self._writer.shutdown()
-        self._database.close()
-        self._lock.close()
+        self.abandon()
+
+
+class _Writer:
+    """The one thread that writes: a job after the other. Less between two threads than an executor puts there."""
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Do it after all that was submitted before."""
+        self._jobs.put(job)
+
+    def stop(self) -> None:
+        """Do what was submitted, and end."""
+        self._jobs.put(None)
+        self._thread.join()
 
 
 def _commit(

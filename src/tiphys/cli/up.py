@@ -1,0 +1,101 @@
+"""`tiphys up`: the cluster in the foreground, or in the background with -d."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import select
+import subprocess
+import sys
+from pathlib import Path
+
+from tiphys.cli.instance import add_data_dir, data_dir
+from tiphys.errors import StoreError, UsageError
+
+__all__ = ["register", "run"]
+
+_START_SECONDS = 60
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `tiphys up`."""
+    add_data_dir(parser)
+    parser.add_argument("--port", type=int, default=0, help="port of the API on 127.0.0.1 (default: a free one, kept)")
+    parser.add_argument("-d", "--detach", action="store_true", help="run in the background; return when ready")
+    parser.add_argument("--merge", action="store_true", help="add the cluster to your own kubeconfig, and use it")
+    parser.add_argument("--ready-fd", type=int, default=-1, help=argparse.SUPPRESS)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Start; the foreground returns when it is told to stop."""
+    if not 0 <= options.port < 65536:
+        raise UsageError(f"port {options.port} does not exist: choose one from 1 to 65535")
+    return _background(options) if options.detach else _foreground(options)
+
+
+def _foreground(options: argparse.Namespace) -> int:
+    import asyncio
+
+    from tiphys.local import Local, Settings
+
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    folder = data_dir(options)
+    local = Local(Settings(folder, options.port))
+
+    def ready() -> None:
+        if options.ready_fd >= 0:
+            os.write(options.ready_fd, b"ready\n")
+            os.close(options.ready_fd)
+        else:
+            _say(options, folder, local.server)
+
+    asyncio.run(local.run(ready))
+    return 0
+
+
+def _background(options: argparse.Namespace) -> int:
+    folder = data_dir(options)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log = os.open(folder / "tiphys.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be written: {error.strerror}; choose another --data-dir") from error
+    reader, writer = os.pipe()
+    began = os.fstat(log).st_size
+    command = [sys.executable, "-m", "tiphys.cli.main", "up", "--data-dir", str(folder)]
+    command += ["--port", str(options.port), "--ready-fd", str(writer)]
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, pass_fds=(writer,)
+    )
+    os.close(writer)
+    os.close(log)
+    readable, _, _ = select.select([reader], [], [], _START_SECONDS)
+    said = os.read(reader, 16) if readable else b""
+    os.close(reader)
+    if said != b"ready\n":
+        process.terminate()
+        process.wait(10)
+        with (folder / "tiphys.log").open() as file:
+            file.seek(began)
+            text = file.read().strip()
+        last = text.splitlines()[-1] if text else f"it was not ready after {_START_SECONDS} s"
+        raise UsageError(last.removeprefix("Error: "))
+    process.returncode = 0  # it goes on without us; nobody is to warn of that
+    from tiphys.cli.instance import server_of
+
+    _say(options, folder, server_of(folder))
+    return 0
+
+
+def _say(options: argparse.Namespace, folder: Path, server: str) -> None:
+    path = folder / "kubeconfig"
+    if options.merge:
+        from tiphys.cli.kubeconfig import merge
+
+        sys.stdout.write(f"tiphys is ready at {server}; kubectl uses it now ({merge(path)})\n")
+    else:
+        sys.stdout.write(f"tiphys is ready at {server}\n\nexport KUBECONFIG={path}\n")
+    sys.stdout.flush()

@@ -1,0 +1,83 @@
+"""What a cluster holds before anybody asks: namespaces and roles, made at each start where they are missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tiphys.errors import ApiError
+from tiphys.kube.objects.resources import served
+from tiphys.kube.server.api import Api, Request
+from tiphys.kube.server.rbac import GROUP
+from tiphys.kube.server.users import ADMIN
+
+__all__ = ["NAMESPACES", "furnish"]
+
+NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease", "argo", "argo-events")
+
+_READ, _WRITE = ["get", "list", "watch"], ["create", "delete", "deletecollection", "patch", "update"]
+_ARGO = ["workflows", "workflowtemplates", "cronworkflows", "workflowtaskresults", "workflowtasksets"]
+_SELF = ["selfsubjectaccessreviews", "selfsubjectrulesreviews"]
+
+
+def _rule(group: str, resources: list[str], verbs: list[str]) -> dict[str, Any]:
+    return {"apiGroups": [group], "resources": resources, "verbs": verbs}
+
+
+def _view(verbs: list[str]) -> list[dict[str, Any]]:
+    return [
+        _rule("", ["configmaps", "events", "pods", "pods/log", "serviceaccounts"], verbs),
+        _rule("argoproj.io", _ARGO, verbs),
+        _rule("external-secrets.io", ["externalsecrets", "secretstores"], verbs),
+    ]
+
+
+_ROLES: dict[str, list[dict[str, Any]]] = {
+    "cluster-admin": [
+        {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
+        {"nonResourceURLs": ["*"], "verbs": ["*"]},
+    ],
+    "system:discovery": [
+        {
+            "nonResourceURLs": ["/api", "/api/*", "/apis", "/apis/*", "/openapi/*", "/version", "/version/"],
+            "verbs": ["get"],
+        }
+    ],
+    "system:basic-user": [
+        _rule("authorization.k8s.io", _SELF, ["create"]),
+        _rule("authentication.k8s.io", ["selfsubjectreviews"], ["create"]),
+    ],
+    "view": _view(_READ),
+    "edit": [*_view([*_READ, *_WRITE]), _rule("", ["secrets"], [*_READ, *_WRITE])],
+    "admin": [
+        *_view([*_READ, *_WRITE]),
+        _rule("", ["secrets"], [*_READ, *_WRITE]),
+        _rule("", ["serviceaccounts/token"], ["create"]),
+        _rule(GROUP, ["roles", "rolebindings"], [*_READ, *_WRITE]),
+    ],
+}
+_BINDINGS = {
+    "cluster-admin": "system:masters",
+    "system:discovery": "system:authenticated",
+    "system:basic-user": "system:authenticated",
+}
+
+
+async def furnish(api: Api) -> None:
+    """Make what is missing."""
+    for name in NAMESPACES:
+        await _make(api, "", "namespaces", {"metadata": {"name": name}})
+    for name, rules in _ROLES.items():
+        await _make(api, GROUP, "clusterroles", {"metadata": {"name": name}, "rules": rules})
+    for role, group in _BINDINGS.items():
+        reference = {"apiGroup": GROUP, "kind": "ClusterRole", "name": role}
+        subject = {"apiGroup": GROUP, "kind": "Group", "name": group}
+        value = {"metadata": {"name": role}, "roleRef": reference, "subjects": [subject]}
+        await _make(api, GROUP, "clusterrolebindings", value)
+
+
+async def _make(api: Api, group: str, plural: str, value: dict[str, Any]) -> None:
+    try:
+        await api.create(Request(ADMIN, served(group, plural)), value)
+    except ApiError as error:
+        if error.reason != "AlreadyExists":
+            raise

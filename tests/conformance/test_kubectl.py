@@ -1,0 +1,153 @@
+"""The real kubectl against the API: what a person does by hand, as it is typed."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import uuid
+
+import pytest
+
+from conftest import Cluster
+from tiphys.kit import yaml
+
+KUBECTLS = sorted(pathlib.Path("/usr/lib/google-cloud-sdk/bin").glob("kubectl.1.*"))
+
+
+@pytest.fixture
+def namespace(cluster: Cluster, kubectl: str) -> str:
+    name = "t-" + uuid.uuid4().hex[:8]
+    cluster.kubectl("create", "namespace", name)
+    return name
+
+
+def test_the_page_s_command_makes_the_configmap(cluster: Cluster, kubectl: str) -> None:
+    command = ["-n", "argo", "create", "configmap", "nautobot", "--from-literal=url=https://nautobot.local"]
+    assert cluster.kubectl(*command) == "configmap/nautobot created\n"
+    assert cluster.get("-n", "argo", "configmap", "nautobot")["data"] == {"url": "https://nautobot.local"}
+    assert '"nautobot" already exists' in cluster.kubectl(*command, code=1)
+    cluster.kubectl("-n", "argo", "delete", "configmap", "nautobot")
+    assert 'configmaps "nautobot" not found' in cluster.kubectl("-n", "argo", "get", "cm", "nautobot", code=1)
+
+
+@pytest.mark.parametrize("tool", KUBECTLS, ids=lambda path: path.name)
+@pytest.mark.conformance
+def test_every_kubectl_creates_reads_and_deletes(cluster: Cluster, namespace: str, tool: pathlib.Path) -> None:
+    def run(*arguments: str) -> str:
+        return cluster.kubectl("-n", namespace, *arguments, tool=str(tool))
+
+    run("create", "configmap", "c", "--from-literal=a=b")
+    run("create", "secret", "generic", "s", "--from-literal=token=t")
+    run("create", "serviceaccount", "sa")
+    run("create", "role", "r", "--verb=get,list", "--resource=pods")
+    run("create", "rolebinding", "rb", "--role=r", f"--serviceaccount={namespace}:sa")
+    assert run("auth", "can-i", "list", "pods", f"--as=system:serviceaccount:{namespace}:sa") == "yes\n"
+    assert len(run("create", "token", "sa").split(".")) == 3
+    assert run("get", "cm", "c", "-o", "jsonpath={.data.a}") == "b"
+    assert "role.rbac.authorization.k8s.io/r" in run("get", "roles", "-o", "name")
+    assert "STATUS" in run("get", "ns", "-o", "wide")
+    run("delete", "configmap", "c")
+    assert "workflows" in run("api-resources", "--api-group=argoproj.io")
+
+
+def test_apply_creates_changes_and_takes_away(cluster: Cluster, namespace: str) -> None:
+    def apply(data: dict[str, str]) -> str:
+        value = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "c", "namespace": namespace},
+            "data": data,
+        }
+        return cluster.kubectl("apply", "-f", "-", stdin=json.dumps(value))
+
+    assert apply({"a": "1", "b": "2"}) == "configmap/c created\n"
+    assert apply({"a": "1", "b": "2"}) == "configmap/c unchanged\n"
+    assert apply({"a": "9"}) == "configmap/c configured\n"
+    assert cluster.get("-n", namespace, "cm", "c")["data"] == {"a": "9"}
+
+
+def test_apply_keeps_a_workflow_template_whole(cluster: Cluster, namespace: str) -> None:
+    value = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "WorkflowTemplate",
+        "metadata": {"name": "t", "namespace": namespace},
+        "spec": {"entrypoint": "main", "templates": [{"name": "main", "container": {"image": "i", "command": ["x"]}}]},
+    }
+    assert "created" in cluster.kubectl("apply", "-f", "-", stdin=json.dumps(value))
+    value["spec"]["entrypoint"] = "other"
+    assert "configured" in cluster.kubectl("apply", "-f", "-", stdin=json.dumps(value))
+    assert cluster.get("-n", namespace, "wftmpl", "t")["spec"] == value["spec"]
+    assert cluster.get("-n", namespace, "wftmpl", "t")["metadata"]["generation"] == 2
+
+
+def test_the_three_patches_label_and_annotate(cluster: Cluster, namespace: str) -> None:
+    cluster.kubectl("-n", namespace, "create", "configmap", "c", "--from-literal=a=b")
+    for kind, patch in (
+        ("merge", {"data": {"m": "1"}}),
+        ("strategic", {"data": {"s": "1"}}),
+        ("json", [{"op": "add", "path": "/data/j", "value": "1"}]),
+    ):
+        cluster.kubectl("-n", namespace, "patch", "cm", "c", "--type", kind, "-p", json.dumps(patch))
+    cluster.kubectl("-n", namespace, "label", "cm", "c", "x=y")
+    cluster.kubectl("-n", namespace, "annotate", "cm", "c", "note=hello")
+    found = cluster.get("-n", namespace, "cm", "c")
+    assert found["data"] == {"a": "b", "m": "1", "s": "1", "j": "1"}
+    assert found["metadata"]["labels"] == {"x": "y"}
+    assert cluster.get("-n", namespace, "cm", "-l", "x=y")["items"][0]["metadata"]["annotations"] == {"note": "hello"}
+    assert cluster.get("-n", namespace, "cm", "-l", "x!=y")["items"] == []
+
+
+def test_a_stale_replace_is_a_conflict(cluster: Cluster, namespace: str) -> None:
+    cluster.kubectl("-n", namespace, "create", "configmap", "c", "--from-literal=a=b")
+    stale = cluster.kubectl("-n", namespace, "get", "cm", "c", "-o", "json")
+    cluster.kubectl("-n", namespace, "label", "cm", "c", "x=y")
+    said = cluster.kubectl("replace", "-f", "-", stdin=stale, code=1)
+    assert "the object has been modified; please apply your changes to the latest version and try again" in said
+
+
+def test_a_watch_shows_what_happens(cluster: Cluster, namespace: str) -> None:
+    env = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig), "HOME": str(cluster.folder)}
+    command = ["kubectl", "-n", namespace, "get", "cm", "-w", "--output-watch-events", "-o", "name"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as watch:
+        assert watch.stdout is not None
+        try:
+            cluster.kubectl("-n", namespace, "create", "configmap", "w", "--from-literal=a=b")
+            cluster.kubectl("-n", namespace, "delete", "cm", "w")
+            lines = [watch.stdout.readline().split()[0] for _ in range(2)]
+        finally:
+            watch.kill()
+    assert lines == ["ADDED", "DELETED"]
+
+
+def test_a_service_account_may_do_what_its_role_says_and_no_more(cluster: Cluster, namespace: str) -> None:
+    cluster.kubectl("-n", namespace, "create", "serviceaccount", "sa")
+    cluster.kubectl("-n", namespace, "create", "role", "r", "--verb=get", "--resource=configmaps", "--resource-name=c")
+    cluster.kubectl("-n", namespace, "create", "rolebinding", "rb", "--role=r", f"--serviceaccount={namespace}:sa")
+    cluster.kubectl("-n", namespace, "create", "configmap", "c", "--from-literal=a=b")
+    token = cluster.kubectl("-n", namespace, "create", "token", "sa").strip()
+
+    def as_account(*arguments: str, code: int = 0) -> str:
+        config = yaml.load(cluster.kubeconfig.read_text())["clusters"][0]["cluster"]
+        authority = cluster.folder / "pki" / "ca.crt"
+        flags = [f"--server={config['server']}", f"--token={token}", f"--certificate-authority={authority}"]
+        return cluster.kubectl("--kubeconfig=/dev/null", *flags, "-n", namespace, *arguments, code=code)
+
+    assert as_account("get", "cm", "c", "-o", "name") == "configmap/c\n"
+    who = f'User "system:serviceaccount:{namespace}:sa" cannot'
+    said = as_account("get", "secrets", code=1)
+    assert f'{who} list resource "secrets" in API group "" in the namespace "{namespace}"' in said
+    said = as_account("create", "role", "own", "--verb=*", "--resource=*", code=1)
+    assert f'{who} create resource "roles" in API group "rbac.authorization.k8s.io"' in said
+    cluster.kubectl("-n", namespace, "delete", "serviceaccount", "sa")
+    assert "Unauthorized" in as_account("get", "cm", "c", code=1)
+
+
+def test_what_is_not_there_is_said_as_kubernetes_says_it(cluster: Cluster, kubectl: str) -> None:
+    said = cluster.kubectl("-n", "nowhere", "create", "configmap", "c", "--from-literal=a=b", code=1)
+    assert 'namespaces "nowhere" not found' in said
+    assert "the server doesn't have a resource type" in cluster.kubectl("get", "deployments", code=1)
+    bad = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "Not_Valid"}}
+    said = cluster.kubectl("create", "--validate=false", "-f", "-", stdin=json.dumps(bad), code=1)
+    assert "a lowercase RFC 1123 subdomain must consist of" in said

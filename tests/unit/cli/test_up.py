@@ -1,0 +1,132 @@
+"""`tiphys up` and what can be in its way."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import select
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from conftest import Cluster
+
+
+@pytest.fixture
+def stopped(tmp_path: pathlib.Path) -> Iterator[Cluster]:
+    found = Cluster(tmp_path / "data")
+    yield found
+    found.tiphys("down")
+
+
+def test_up_status_down_and_up_again_at_the_same_address(stopped: Cluster) -> None:
+    said = stopped.tiphys("up", "-d")
+    assert f"export KUBECONFIG={stopped.kubeconfig}" in said
+    assert stopped.kubeconfig.stat().st_mode & 0o777 == 0o600
+    first = stopped.kubeconfig.read_text()
+    assert "tiphys is ready" in stopped.tiphys("status")
+    assert "has stopped" in stopped.tiphys("down")
+    assert "does not run" in stopped.tiphys("status", code=3)
+    stopped.tiphys("up", "-d")
+    assert stopped.kubeconfig.read_text() == first
+
+
+def test_a_second_start_on_the_same_data_says_who_has_it(stopped: Cluster) -> None:
+    stopped.tiphys("up", "-d")
+    said = stopped.tiphys("up", "-d", code=1)
+    assert "in use by process" in said
+    assert "tiphys down" in said
+    assert "Traceback" not in said
+    assert "tiphys is ready" in stopped.tiphys("status")
+
+
+def test_a_port_that_is_taken(stopped: Cluster) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        said = stopped.tiphys("up", "-d", "--port", str(port), code=1)
+    assert said == f"Error: port {port} of 127.0.0.1 cannot be used: Address already in use; choose another --port\n"
+    stopped.tiphys("up", "-d")
+
+
+def test_a_database_that_is_damaged_or_newer_is_left_as_it_is(stopped: Cluster) -> None:
+    stopped.tiphys("up", "-d")
+    stopped.tiphys("down")
+    path = stopped.folder / "tiphys.db"
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    assert "newer Tiphys" in stopped.tiphys("up", "-d", code=1)
+    before = b"garbage " * 1000
+    path.write_bytes(before)
+    assert "damaged" in stopped.tiphys("up", "-d", code=1)
+    assert path.read_bytes() == before
+
+
+def test_what_was_written_is_there_after_a_kill(stopped: Cluster, kubectl: str) -> None:
+    stopped.tiphys("up", "-d")
+    stopped.kubectl("create", "configmap", "kept", "--from-literal=a=b")
+    pid = int((stopped.folder / "tiphys.db.lock").read_text())
+    process = os.pidfd_open(pid)
+    os.kill(pid, signal.SIGKILL)
+    readable, _, _ = select.select([process], [], [], 10)
+    os.close(process)
+    assert readable, "it did not die"
+    stopped.tiphys("up", "-d")
+    assert stopped.get("cm", "kept")["data"] == {"a": "b"}
+
+
+def test_the_foreground_says_when_it_is_ready_and_stops_at_sigterm(stopped: Cluster) -> None:
+    command = [sys.executable, "-m", "tiphys.cli.main", "up", "--data-dir", str(stopped.folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("tiphys is ready at https://127.0.0.1:")
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_merge_keeps_the_other_clusters(
+    stopped: Cluster, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own"
+    own.write_text(
+        "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\nclusters: []\nusers: []\n"
+    )
+    stopped.tiphys("up", "-d")
+    command = [sys.executable, "-m", "tiphys.cli.main", "kubeconfig", "--merge", "--data-dir", str(stopped.folder)]
+    done = subprocess.run(
+        command, env={**os.environ, "KUBECONFIG": str(own)}, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
+    text = own.read_text()
+    assert "current-context: tiphys" in text
+    assert "name: x" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("fly",), "invalid choice: 'fly'"),
+        (("up", "--port", "99999"), "port 99999 does not exist"),
+        (("up", "--port", "x"), "invalid int value"),
+        (("kubeconfig",), "start the cluster with `tiphys up -d`"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_1(stopped: Cluster, arguments: tuple[str, ...], says: str) -> None:
+    said = stopped.tiphys(*arguments, code=1)
+    assert said.startswith("Error: ")
+    assert says in said
+    assert "Traceback" not in said
+
+
+def test_doctor_finds_this_machine_fit(stopped: Cluster) -> None:
+    said = stopped.tiphys("doctor")
+    assert "Python" in said
+    assert "mount namespaces" in said
