@@ -109,16 +109,16 @@ def test_a_stale_replace_is_a_conflict(cluster: Cluster, namespace: str) -> None
 
 def test_a_watch_shows_what_happens(cluster: Cluster, namespace: str) -> None:
     env = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig), "HOME": str(cluster.folder)}
-    command = ["kubectl", "-n", namespace, "get", "cm", "-w", "--output-watch-events", "-o", "name"]
+    command = ["kubectl", "-n", namespace, "get", "cm", "-w", "--output-watch-events"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as watch:
         assert watch.stdout is not None
         try:
             cluster.kubectl("-n", namespace, "create", "configmap", "w", "--from-literal=a=b")
             cluster.kubectl("-n", namespace, "delete", "cm", "w")
-            lines = [watch.stdout.readline().split()[0] for _ in range(2)]
+            lines = [watch.stdout.readline().split()[0] for _ in range(3)]
         finally:
             watch.kill()
-    assert lines == ["ADDED", "DELETED"]
+    assert lines == ["EVENT", "ADDED", "DELETED"]
 
 
 def test_a_service_account_may_do_what_its_role_says_and_no_more(cluster: Cluster, namespace: str) -> None:

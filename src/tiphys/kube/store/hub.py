@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Iterable
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
 
 from tiphys.kube.objects.status import expired
-from tiphys.kube.store.api import Change
+from tiphys.kube.store.api import Change, Key
 
 __all__ = ["Hub", "Watch"]
 
@@ -20,39 +20,60 @@ BACKLOG = 20_000
 
 
 class Watch:
-    """Batches of changes for one reader; `close` when done."""
+    """Batches of changes for one reader; `close` when done.
 
-    def __init__(self, hub: Hub, group: str, resource: str, namespace: str) -> None:
+    Of several MODIFIED of one object in parts that the reader has not taken yet, only the newest stays: the parts are
+    live, so the earlier ones would show the same.
+    """
+
+    def __init__(self, hub: Hub, kind: tuple[str, str], namespace: str) -> None:
+        self.kind = kind
         self._hub = hub
-        self._group, self._resource, self._namespace = group, resource, namespace
-        self._waiting: list[Change] = []
+        self._namespace = namespace
+        self._waiting: list[Change | None] = []  # None: its place was taken by a newer one
+        self._modified: dict[Key, int] = {}  # where the untaken MODIFIED of an object in parts waits
         self._ready = asyncio.Event()
-        self._closed = False
+        self._closed = self._fell_behind = False
 
     def offer(self, changes: Iterable[Change]) -> None:
-        """Called by the hub with every committed change."""
+        """Called by the hub with every committed change of the kind."""
         for change in changes:
             key = change.record.key
-            if key.resource == self._resource and key.group == self._group:
-                if self._namespace and key.namespace != self._namespace:
-                    continue
-                self._waiting.append(change)
+            if self._namespace and key.namespace != self._namespace:
+                continue
+            if change.type != "MODIFIED":
+                self._modified.pop(key, None)
+            elif change.record.parts:
+                change = self._collapsed(key, change)
+            self._waiting.append(change)
+        if len(self._waiting) > BACKLOG:
+            self._fell_behind = True
+            self._waiting.clear()
+            self.close()
         if self._waiting:
             self._ready.set()
+
+    def _collapsed(self, key: Key, change: Change) -> Change:
+        at = self._modified.get(key)
+        self._modified[key] = len(self._waiting)
+        if at is None:
+            return change
+        earlier, self._waiting[at] = self._waiting[at], None
+        return Change("MODIFIED", change.record, earlier.before if earlier else change.before)
 
     def __aiter__(self) -> Watch:
         return self
 
     async def __anext__(self) -> list[Change]:
         while not self._waiting:
+            if self._fell_behind:
+                raise expired("the reader of this watch fell too far behind")
             if self._closed:
                 raise StopAsyncIteration
             self._ready.clear()
             await self._ready.wait()
-        batch, self._waiting = self._waiting, []
-        if len(batch) > BACKLOG:
-            self.close()
-            raise expired("the reader of this watch fell too far behind")
+        batch, self._waiting = [change for change in self._waiting if change is not None], []
+        self._modified.clear()
         return batch
 
     def close(self) -> None:
@@ -66,7 +87,7 @@ class Hub:
     """Every watch, and the history they may start from."""
 
     def __init__(self) -> None:
-        self._watches: set[Watch] = set()
+        self._watches: defaultdict[tuple[str, str], set[Watch]] = defaultdict(set)
         self._history: deque[Change] = deque()
         self._bytes = 0
         self.compacted = 0
@@ -80,28 +101,34 @@ class Hub:
             self._bytes -= len(oldest.record.value)
             self.compacted = oldest.record.revision
 
-    def publish(self, changes: list[Change]) -> None:
-        """Hand committed changes to the history and to every reader."""
+    def publish(self, changes: Sequence[Change]) -> None:
+        """Hand committed changes to the history and to every reader of their kind."""
+        kinds: defaultdict[tuple[str, str], list[Change]] = defaultdict(list)
         for change in changes:
             self.remember(change)
-        for watch in tuple(self._watches):
-            watch.offer(changes)
+            kinds[change.record.key[:2]].append(change)
+        for kind, of_kind in kinds.items():
+            for watch in tuple(self._watches.get(kind, ())):
+                watch.offer(of_kind)
 
     def watch(self, group: str, resource: str, namespace: str, after: int) -> Watch:
         """See `Store.watch`."""
         if after < self.compacted:
             raise expired(f"too old resource version: {after} ({self.compacted})")
-        watch = Watch(self, group, resource, namespace)
+        kind = (group, resource)
+        watch = Watch(self, kind, namespace)
+        self._watches[kind].add(watch)
         if self._history and self._history[-1].record.revision > after:
-            watch.offer(change for change in self._history if change.record.revision > after)
-        self._watches.add(watch)
+            past = (c for c in self._history if c.record.revision > after and c.record.key[:2] == kind)
+            watch.offer(past)
         return watch
 
     def drop(self, watch: Watch) -> None:
         """Forget a reader."""
-        self._watches.discard(watch)
+        self._watches[watch.kind].discard(watch)
 
     def close(self) -> None:
         """End every watch."""
-        for watch in tuple(self._watches):
-            watch.close()
+        for watches in tuple(self._watches.values()):
+            for watch in tuple(watches):
+                watch.close()
