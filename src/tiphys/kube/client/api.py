@@ -56,6 +56,10 @@ class Item:
             self._object = self._load()
         return self._object
 
+    def fresh(self) -> Object:
+        """The whole object, decoded for the caller and not kept: for those who hold many items and look once."""
+        return self._load()
+
 
 @dataclass(frozen=True, slots=True)
 class Items:

@@ -1,1 +1,1 @@
-"""The shell around the engine: watches, commands, HTTP templates, TTL, pod GC."""
+"""The shell around the engine: watch, hand events to the engine, commit its changes, carry out its commands."""

@@ -3,6 +3,6 @@
 Called by the kubelet's callback, which the composition root ties to a client of the pod's service account.
 """
 
-from tiphys.workflow.executor.report import Captured, report, reporting_account, task_result
+from tiphys.workflow.executor.report import Captured, report, task_result
 
-__all__ = ["Captured", "report", "reporting_account", "task_result"]
+__all__ = ["Captured", "report", "task_result"]

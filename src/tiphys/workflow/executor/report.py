@@ -16,7 +16,7 @@ from tiphys.kube.client.api import Client
 from tiphys.kube.objects.resources import served
 from tiphys.workflow.pods import keys
 
-__all__ = ["Captured", "report", "reporting_account", "task_result"]
+__all__ = ["Captured", "report", "task_result"]
 
 _log = logging.getLogger(__name__)
 _RESULT_LIMIT = 256 << 10  # Argo keeps the last 256 KiB of standard output
@@ -44,18 +44,11 @@ class Captured(Protocol):
         ...
 
 
-def reporting_account(pod: Mapping[str, Any]) -> tuple[str, str]:
-    """Namespace and name of the service account that reports a pod's outputs."""
-    annotations = pod["metadata"].get("annotations") or {}
-    name = annotations.get(keys.EXECUTOR_SERVICE_ACCOUNT) or (pod.get("spec") or {}).get("serviceAccountName")
-    return pod["metadata"]["namespace"], name or "default"
-
-
 async def report(client: Client, pod: Mapping[str, Any], captured: Mapping[str, Captured]) -> None:
     """Write the WorkflowTaskResult of a pod that has ended.
 
     Args:
-        client: acting as `reporting_account(pod)`.
+        client: acting as `workflow.pods.reporting_account(pod)`.
         captured: by the names in the pod's capture annotation.
 
     Raises:

@@ -4,6 +4,6 @@ Called by `workflow.controller` (build, observe) and `workflow.executor` (keys, 
 """
 
 from tiphys.workflow.pods.build import PodSettings, build
-from tiphys.workflow.pods.observe import observe, outputs_expected, resources_duration
+from tiphys.workflow.pods.observe import observe, outputs_expected, reporting_account, resources_duration
 
-__all__ = ["PodSettings", "build", "observe", "outputs_expected", "resources_duration"]
+__all__ = ["PodSettings", "build", "observe", "outputs_expected", "reporting_account", "resources_duration"]

@@ -10,7 +10,7 @@ from tiphys.kube.objects.quantities import milli
 from tiphys.workflow.engine.protocol import LeafPhase, PodReport
 from tiphys.workflow.pods import keys
 
-__all__ = ["observe", "outputs_expected", "resources_duration"]
+__all__ = ["observe", "outputs_expected", "reporting_account", "resources_duration"]
 
 # A sidecar that was told to end once main had ended is no failure: SIGKILL, SIGTERM.
 _ENDED_BY_US = (137, 143)
@@ -25,6 +25,13 @@ def outputs_expected(pod: Mapping[str, Any]) -> bool:
     """Whether the pod has ended and its outputs must be looked for in a WorkflowTaskResult."""
     phase = (pod.get("status") or {}).get("phase")
     return phase in ("Succeeded", "Failed") and keys.CAPTURE in (pod["metadata"].get("annotations") or {})
+
+
+def reporting_account(pod: Mapping[str, Any]) -> tuple[str, str]:
+    """Namespace and name of the service account that reports a pod's outputs."""
+    annotations = pod["metadata"].get("annotations") or {}
+    name = annotations.get(keys.EXECUTOR_SERVICE_ACCOUNT) or (pod.get("spec") or {}).get("serviceAccountName")
+    return pod["metadata"]["namespace"], name or "default"
 
 
 def observe(pod: Mapping[str, Any], task_result: Mapping[str, Any] | None) -> PodReport:

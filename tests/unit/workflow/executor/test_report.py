@@ -7,8 +7,8 @@ from tiphys.errors import ApiError
 from tiphys.kit.codec import encode
 from tiphys.kube.client.api import Item
 from tiphys.kube.objects.patches import merge_patch
-from tiphys.workflow.executor import report, reporting_account, task_result
-from tiphys.workflow.pods import keys
+from tiphys.workflow.executor import report, task_result
+from tiphys.workflow.pods import keys, reporting_account
 
 PATH = {"name": "p", "valueFrom": {"path": "/tmp/p"}}
 
