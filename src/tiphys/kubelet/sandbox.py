@@ -1,0 +1,240 @@
+"""A container's own view of the file system: the host's, with private and mounted paths laid over it.
+
+Called by the zygote (`join`, once) and the shim (`build`, for each start of a container). The view is a new tmpfs on
+which every entry of the host's root is bound, except `/tmp`, `/dev` and `/run`, which are the container's own, as a
+container runtime gives them. So a step can make `/work` or write to `/`, and nobody else sees it. Directories that a
+mount needs below one of the host's (`/mnt/vol`, `/etc/config`) are made by laying that directory out entry by entry on
+the tmpfs; the host's own is never written to.
+
+An ordinary user gets mounts through a user namespace that maps only itself; root needs none.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from tiphys.kubelet import syscalls
+from tiphys.kubelet.syscalls import MS_BIND, MS_NODEV, MS_NOSUID, MS_RDONLY, MS_REC, MS_REMOUNT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Bind", "allowed", "build", "join", "seal"]
+
+_DEVICES = ("full", "null", "random", "tty", "urandom", "zero")
+_DEVICE_LINKS = {
+    "fd": "/proc/self/fd",
+    "ptmx": "pts/ptmx",
+    "stderr": "/proc/self/fd/2",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+}
+_OWN = frozenset(("dev", "run", "tmp"))
+# What name resolution needs of the host's /run (/etc/resolv.conf is often a link into it), and where some
+# distributions keep the very programs.
+_RUN_KEPT = (
+    "NetworkManager",
+    "booted-system",
+    "connman",
+    "current-system",
+    "nscd",
+    "resolvconf",
+    "systemd/resolve",
+    "wrappers",
+)
+# statvfs flags of a mount that a remount must repeat (the kernel locks them in a user namespace), as mount flags.
+_LOCKED_FLAGS = ((2, 2), (4, 4), (8, 8), (1024, 1024), (2048, 2048), (4096, 1 << 21))
+
+
+class Bind:
+    """A file or directory of the host to be seen at a path of the container."""
+
+    __slots__ = ("path", "read_only", "source")
+
+    def __init__(self, source: str, path: str, read_only: bool = False) -> None:
+        self.source = source
+        self.path = path
+        self.read_only = read_only
+
+
+def join() -> None:
+    """Move this process into a mount namespace of its own, where it and its children may mount.
+
+    Raises:
+        OSError: the kernel does not allow it to this user.
+    """
+    uid, gid = os.geteuid(), os.getegid()
+    if uid == 0:
+        syscalls.unshare(syscalls.CLONE_NEWNS)
+    else:
+        syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS)
+        syscalls.set_dumpable()
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+            with open(f"/proc/self/{name}", "w") as file:
+                file.write(text)
+    syscalls.mount("", "/", "", syscalls.MS_SLAVE | MS_REC)
+
+
+def allowed() -> str:
+    """Why this user may not have mount namespaces here, from the kernel's own mouth; "" when it may.
+
+    Tried in a child, so it must be called where forking is harmless: in a process without threads.
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            join()
+            syscalls.mount("tmpfs", "/proc", "tmpfs", MS_NOSUID | MS_NODEV, "size=4k")
+        except OSError as error:
+            os.write(writer, str(error).encode())
+        os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    with open(reader) as answer:
+        return answer.read()
+
+
+def build(stage: str, binds: Iterable[Bind], kept: Iterable[str], size: int) -> None:
+    """Make the container's root in this process's mount namespace and move into it.
+
+    Args:
+        stage: an empty directory to build it on.
+        binds: volumes and private directories (`/tmp` among them); parents may be mounted too.
+        kept: directories of the host to keep although they lie below a private one (the Python environment).
+        size: bytes that may be written to the root itself.
+
+    Raises:
+        OSError: a mount point cannot be made, or the kernel refuses; the message names the path.
+    """
+    syscalls.mount("tmpfs", stage, "tmpfs", MS_NOSUID | MS_NODEV, f"mode=755,size={size}")
+    root = _Root(stage)
+    root.lay_out("/", skip=_OWN)
+    root.make_dev()
+    root.make_run()
+    ordered = sorted(binds, key=lambda bind: bind.path.rstrip("/").count("/"))
+    ordered += [Bind(path, path) for path in kept if path.split("/")[1] in _OWN]
+    mounted: list[str] = []
+    # All mount points first: making one may lay a directory out anew, which would hide what is mounted below it.
+    for bind in ordered:
+        if not any(bind.path == above or bind.path.startswith(above + "/") for above in mounted):
+            root.mount_point(bind.path, os.path.isdir(bind.source))
+        mounted.append(bind.path)
+    for bind in ordered:
+        root.bind(bind)
+    syscalls.pivot_root(stage, stage)
+    syscalls.umount(".")
+    os.chdir("/")
+
+
+def seal(*writable: str) -> None:
+    """Make the root this process is in read-only, but for these files and /dev/shm (readOnlyRootFilesystem)."""
+    for path in ("/dev/shm", *writable):  # noqa: S108 - the container's own
+        syscalls.mount(path, path, flags=MS_BIND)
+    syscalls.mount("", "/", flags=MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV)
+
+
+class _Root:
+    """A root under construction."""
+
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
+        self._device = os.stat(stage).st_dev
+        self._laid_out = False
+
+    def lay_out(self, directory: str, skip: frozenset[str] = frozenset()) -> None:
+        """Show every entry of the host's directory, each bound on its own, so that others can be put beside them."""
+        for entry in os.scandir(directory):
+            if entry.name in skip:
+                if directory == "/":
+                    os.mkdir(f"{self._stage}/{entry.name}")
+                continue
+            target = f"{self._stage}{entry.path}"
+            if entry.is_symlink():
+                os.symlink(os.readlink(entry.path), target)
+            else:
+                self._put(target, entry.is_dir())
+                syscalls.mount(entry.path, target, flags=MS_BIND | MS_REC)
+
+    @staticmethod
+    def _put(target: str, directory: bool) -> None:
+        if directory:
+            os.mkdir(target)
+        else:
+            os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666))
+
+    def make_dev(self) -> None:
+        """/dev as container runtimes give it, with a file for the termination message."""
+        dev = f"{self._stage}/dev"
+        for name in _DEVICES:
+            self._put(f"{dev}/{name}", False)
+            syscalls.mount(f"/dev/{name}", f"{dev}/{name}", flags=MS_BIND)
+        for name, target in _DEVICE_LINKS.items():
+            os.symlink(target, f"{dev}/{name}")
+        for name in ("pts", "shm"):
+            os.mkdir(f"{dev}/{name}")
+        syscalls.mount("/dev/pts", f"{dev}/pts", flags=MS_BIND | MS_REC)
+        os.chmod(f"{dev}/shm", 0o1777)  # noqa: S103 - as it is everywhere
+
+    def make_run(self) -> None:
+        """An empty /run, but for what name resolution needs."""
+        for name in _RUN_KEPT:
+            if os.path.isdir(f"/run/{name}"):
+                os.makedirs(f"{self._stage}/run/{name}")
+                syscalls.mount(f"/run/{name}", f"{self._stage}/run/{name}", flags=MS_BIND | MS_REC)
+
+    def mount_point(self, path: str, directory: bool) -> str:
+        """Where in the new root `path` is, links followed; what is missing is made, but not in the host's directories.
+
+        Once volumes are being mounted, only their own directories can lack something.
+        """
+        at, rest, links = self._stage, path.strip("/").split("/"), 0
+        while rest:
+            name = rest.pop(0)
+            here = f"{at}/{name}"
+            try:
+                mode = os.lstat(here).st_mode
+            except FileNotFoundError:
+                if not self._laid_out:
+                    self._own(at)
+                self._put(here, directory or bool(rest))
+            else:
+                if stat.S_ISLNK(mode):
+                    links += 1
+                    if links > 40:
+                        raise OSError(40, f"too many symbolic links in the mount path {path}")
+                    target = os.readlink(here)
+                    at, rest = (self._stage if target.startswith("/") else at), target.strip("/").split("/") + rest
+                    continue
+            at = os.path.normpath(here)
+            if not f"{at}/".startswith(f"{self._stage}/"):
+                at = self._stage
+        return at
+
+    def _own(self, at: str) -> None:
+        """Make `at` a directory of the tmpfs where it is one of the host's."""
+        below = at[len(self._stage) :].strip("/")
+        host = ""
+        for name in below.split("/") if below else ():
+            host = f"{host}/{name}"
+            here = f"{self._stage}{host}"
+            if os.stat(here).st_dev != self._device:
+                mode = stat.S_IMODE(os.stat(host).st_mode)
+                syscalls.umount(here)
+                os.chmod(here, mode | 0o700)
+                self.lay_out(host)
+
+    def bind(self, bind: Bind) -> None:
+        """Mount; a mount point inside another volume is made there, as Kubernetes does."""
+        self._laid_out = True
+        try:
+            target = self.mount_point(bind.path, os.path.isdir(bind.source))
+            syscalls.mount(bind.source, target, flags=MS_BIND | MS_REC)
+            if bind.read_only:
+                flags = os.statvfs(target).f_flag
+                locked = sum(flag for seen, flag in _LOCKED_FLAGS if flags & seen)
+                syscalls.mount("", target, flags=MS_REMOUNT | MS_BIND | MS_RDONLY | locked)
+        except OSError as error:
+            raise OSError(error.errno, f"mount path {bind.path}: {error.strerror}") from error

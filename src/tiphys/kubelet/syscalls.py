@@ -1,0 +1,115 @@
+"""The Linux calls Python has no name for, by ctypes: mounts, namespaces, prctl, capabilities.
+
+Called by the processes outside the server (`sandbox`, `shim`, `process`). Each raises OSError with the kernel's word.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+__all__ = [
+    "CLONE_NEWNS",
+    "CLONE_NEWUSER",
+    "MNT_DETACH",
+    "MS_BIND",
+    "MS_NODEV",
+    "MS_NOSUID",
+    "MS_RDONLY",
+    "MS_REC",
+    "MS_REMOUNT",
+    "MS_SLAVE",
+    "drop_capabilities",
+    "forbid_new_privileges",
+    "kill_with_parent",
+    "mount",
+    "pivot_root",
+    "set_dumpable",
+    "set_subreaper",
+    "setns",
+    "umount",
+    "unshare",
+]
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUSER = 0x10000000
+MNT_DETACH = 2
+MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_REMOUNT = 32
+MS_BIND = 4096
+MS_REC = 16384
+MS_SLAVE = 1 << 19
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
+_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_NO_NEW_PRIVS = 38
+_CAPABILITY_VERSION_3 = 0x20080522
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _check(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
+    """mount(2)."""
+    made = _libc.mount(
+        os.fsencode(source), os.fsencode(target), os.fsencode(kind) or None, ctypes.c_ulong(flags), options.encode()
+    )
+    _check(made, f"mount {source} on {target}")
+
+
+def umount(target: str) -> None:
+    """umount2(2), lazily: what is still in use goes with its last user."""
+    _check(_libc.umount2(os.fsencode(target), MNT_DETACH), f"umount {target}")
+
+
+def pivot_root(new: str, old: str) -> None:
+    """pivot_root(2)."""
+    _check(_libc.pivot_root(os.fsencode(new), os.fsencode(old)), f"pivot_root {new}")
+
+
+def unshare(flags: int) -> None:
+    """unshare(2)."""
+    _check(_libc.unshare(flags), "unshare")
+
+
+def setns(fd: int) -> None:
+    """setns(2) of a mount namespace; root and working directory become that namespace's root."""
+    _check(_libc.setns(fd, CLONE_NEWNS), "setns")
+
+
+def _prctl(option: int, value: int) -> None:
+    _check(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0), f"prctl {option}")
+
+
+def kill_with_parent(signal_number: int) -> None:
+    """Get this signal when the thread that forked this process ends."""
+    _prctl(_PR_SET_PDEATHSIG, signal_number)
+
+
+def set_subreaper() -> None:
+    """Orphans among the descendants become this process's children, so that it finds them all."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def set_dumpable() -> None:
+    """Let processes of the same user look into /proc/self again, after a new user namespace forbade it."""
+    _prctl(_PR_SET_DUMPABLE, 1)
+
+
+def forbid_new_privileges() -> None:
+    """No exec gives more rights from now on (allowPrivilegeEscalation: false)."""
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def drop_capabilities() -> None:
+    """Give up every capability, for good where the user is not root: those of a new user namespace, or of root."""
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    _check(_libc.capset(header, (ctypes.c_uint32 * 6)()), "capset")

@@ -1,0 +1,108 @@
+"""The process that forks: small, single-threaded, warm. The kubelet starts it; it forks a shim for each pod.
+
+There are two: a bare one (pods of ordinary commands; its small size is what makes a fork cheap) and one with Python
+modules loaded (pods whose command is this environment's Python). It keeps no state and holds no secret: a request is a
+pod's uid and a memory file with the plan, which only the shim reads. It ends when the kubelet does; shims live on.
+
+Started as `python -c 'from tiphys.kubelet.zygote import main; main()' SETTINGS`; SETTINGS is JSON, see
+`supervisor._command`.
+"""
+
+from __future__ import annotations
+
+import array
+import gc
+import importlib
+import json
+import os
+import signal
+import socket
+import sys
+
+from tiphys.kubelet import sandbox, warm
+from tiphys.kubelet.container import Host
+from tiphys.kubelet.process import Become
+from tiphys.kubelet.shim import supervise
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+__all__ = ["main"]
+
+
+def main() -> NoReturn:
+    """Serve until the kubelet closes the socket. In the fork of a Python step: run the step."""
+    settings = json.loads(sys.argv[1])
+    del sys.argv[1:]
+    try:
+        _serve(settings)
+    except Become as become:
+        invocation, env = become.invocation, become.env
+    # Outside the except clause, so that the program sees no exception being handled.
+    warm.run(invocation, env, _loaded)
+
+
+_loaded: frozenset[str] = frozenset()
+
+
+def _serve(settings: dict[str, Any]) -> None:
+    global _loaded
+    os.setsid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCHLD, signal.SIGTERM))
+    for name in settings["preload"]:
+        importlib.import_module(name)
+    refused = _separate(settings["sandbox"])
+    host = Host(settings["root"], not refused, settings["kept"], bool(settings["preload"]))
+    requests = socket.socket(fileno=settings["socket"])
+    requests.set_inheritable(False)
+    requests.send(json.dumps({"refused": refused}).encode())
+    _loaded = frozenset(sys.modules)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    while _one_request(requests, host):
+        pass
+    os._exit(0)
+
+
+def _separate(wanted: str) -> str:
+    """Join a mount namespace; "" or why containers are to do without."""
+    if wanted == "paths":
+        return "asked for by the settings"
+    refused = sandbox.allowed()
+    if not refused:
+        sandbox.join()
+    elif wanted == "namespaces":
+        sys.exit(f"mount namespaces are required by the settings, and the kernel refuses them: {refused}")
+    return refused
+
+
+def _one_request(requests: socket.socket, host: Host) -> bool:
+    uid, fds, _flags, _address = socket.recv_fds(requests, 256, 1)
+    _reap()
+    if not uid:
+        return False
+    plan_fd = fds[0]
+    child = os.fork()
+    if child == 0:
+        requests.close()
+        os.setsid()
+        with open(plan_fd, "rb") as file:
+            plan = json.loads(file.read())
+        supervise(host, plan)
+        os._exit(0)
+    pidfd = os.pidfd_open(child)  # before the child can be reaped: it cannot be another process
+    requests.sendmsg([uid], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [pidfd]))])
+    os.close(pidfd)
+    os.close(plan_fd)
+    return True
+
+
+def _reap() -> None:
+    """Ended shims are collected with the next request; until then they cost a line in the process table."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
