@@ -10,7 +10,19 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
-__all__ = ["UNSET", "DecodeError", "Raw", "Struct", "UnsetType", "convert", "decode", "encode", "field", "to_builtins"]
+__all__ = [
+    "UNSET",
+    "DecodeError",
+    "Raw",
+    "Struct",
+    "UnsetType",
+    "convert",
+    "decode",
+    "decode_as",
+    "encode",
+    "field",
+    "to_builtins",
+]
 
 DecodeError = msgspec.DecodeError  # also raised, as its subclass ValidationError, by `convert`; the text names the path
 
@@ -33,6 +45,15 @@ def decode(data: bytes | str) -> Any:
         DecodeError: the text is not JSON; the message says at which byte.
     """
     return _decoder.decode(data)
+
+
+def decode_as(data: bytes | str, kind: type[T]) -> T:
+    """JSON to a typed lens at once; what the lens does not name is skipped, not built.
+
+    Raises:
+        DecodeError: the text is not JSON, or a field has another type.
+    """
+    return msgspec.json.decode(data, type=kind)
 
 
 def convert(value: Any, kind: type[T]) -> T:

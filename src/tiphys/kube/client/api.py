@@ -27,14 +27,23 @@ class Item:
         name, namespace, uid, resource_version: known without decoding.
     """
 
-    __slots__ = ("_load", "_object", "name", "namespace", "resource_version", "uid")
+    __slots__ = ("_load", "_load_metadata", "_object", "name", "namespace", "resource_version", "uid")
 
-    def __init__(self, name: str, namespace: str, uid: str, resource_version: str, load: Callable[[], Object]) -> None:
+    def __init__(
+        self,
+        name: str,
+        namespace: str,
+        uid: str,
+        resource_version: str,
+        load: Callable[[], Object],
+        load_metadata: Callable[[], Object] | None = None,
+    ) -> None:
         self.name = name
         self.namespace = namespace
         self.uid = uid
         self.resource_version = resource_version
         self._load = load
+        self._load_metadata = load_metadata
         self._object: Object | None = None
 
     @classmethod
@@ -59,6 +68,13 @@ class Item:
     def fresh(self) -> Object:
         """The whole object, decoded for the caller and not kept: for those who hold many items and look once."""
         return self._load()
+
+    def metadata(self) -> Object:
+        """Its metadata alone, decoded for the caller and not kept: cheap, however large the object is."""
+        if self._load_metadata is not None:
+            return self._load_metadata()
+        metadata: Object = self._load()["metadata"]
+        return metadata
 
 
 @dataclass(frozen=True, slots=True)

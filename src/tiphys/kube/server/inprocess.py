@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal
 
-from tiphys.kit.codec import decode, encode
+from tiphys.kit.codec import Struct, decode, decode_as, encode
 from tiphys.kube.client.api import Item, Items, Object, Propagation, WatchEvent
 from tiphys.kube.objects import status
 from tiphys.kube.objects.resources import Resource
@@ -140,10 +140,17 @@ class InProcessClient:
             yield chunk
 
 
+class _Head(Struct):
+    metadata: dict[str, Any]
+
+
 def _item(record: Record) -> Item:
     key = record.key
 
     def load() -> dict[str, Any]:
         return parts.assembled(record)
 
-    return Item(key.name, key.namespace, record.uid, str(record.revision), load)
+    def load_metadata() -> dict[str, Any]:
+        return decode_as(record.value, _Head).metadata
+
+    return Item(key.name, key.namespace, record.uid, str(record.revision), load, load_metadata)
