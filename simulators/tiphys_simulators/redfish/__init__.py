@@ -1,0 +1,1 @@
+"""What every simulated BMC does, whatever its vendor: state, rules, resources. Vendors differ in `personalities`."""

@@ -1,0 +1,138 @@
+"""TaskService: the tasks of updates, and their monitors."""
+
+from __future__ import annotations
+
+from tiphys_simulators.clock import iso
+from tiphys_simulators.http import Json, Response
+from tiphys_simulators.redfish.behaviour import TaskStep
+from tiphys_simulators.redfish.bmc import Bmc
+from tiphys_simulators.redfish.messages import Message, RedfishError, extended_info
+from tiphys_simulators.redfish.routes import Exchange, Route
+from tiphys_simulators.redfish.updates import Update
+
+__all__ = ["ROUTES", "completed_task", "monitor_path", "task_body", "task_path"]
+
+_TASKS = "/redfish/v1/TaskService/Tasks"
+_MONITORS = "/redfish/v1/TaskService/TaskMonitors"
+_TEXTS = {
+    "TargetDetermined": ("The target of the update is determined.", "OK"),
+    "TransferringToComponent": ("The image is being transferred.", "OK"),
+    "InstallingOnComponent": ("The image is being installed.", "OK"),
+    "UpdateSuccessful": ("The component was updated.", "OK"),
+    "ApplyFailed": ("The image could not be applied: no progress was made.", "Critical"),
+}
+
+
+def task_path(task: Update) -> str:
+    """The URI of the Task resource."""
+    return f"{_TASKS}/{task.id}"
+
+
+def monitor_path(task: Update) -> str:
+    """The URI of its monitor."""
+    return f"{_MONITORS}/{task.id}"
+
+
+def completed_task(bmc: Bmc) -> Update:
+    """A task that has ended at once: the 202 to something that was done synchronously."""
+    now = bmc.clock.now()
+    identity = f"P{len(bmc.updates) + 1}"
+    task = Update(identity, (TaskStep("Completed", percent=100),), applies=False, started=now, since=now)
+    task.settle(now)
+    bmc.updates[identity] = task
+    return task
+
+
+def task_body(bmc: Bmc, task: Update) -> Json:
+    """The Task resource as it is now."""
+    step = task.step
+    messages = [
+        Message(f"Update.1.1.{key}" if key in _TEXTS else key, (task.component,), *_TEXTS.get(key, ("", "OK")))
+        for key in dict.fromkeys(step.message for step in task.steps[: task.index + 1])
+        if key
+    ]
+    ended = task.ended is not None
+    if ended and task.failure:
+        messages.append(task.failure)
+    body: Json = {
+        "@odata.id": task_path(task),
+        "@odata.type": "#Task.v1_7_4.Task",
+        "Id": task.id,
+        "Name": "Firmware Update",
+        "TaskState": "Pending" if task.waits_for == "host-reset" else step.state,
+        "TaskStatus": step.status,
+        "PercentComplete": task.percent(bmc.clock.now()),
+        "StartTime": iso(task.started),
+        "TaskMonitor": monitor_path(task),
+        "Messages": [extended_info(message, bmc.personality.dialect.base_registry) for message in messages],
+    }
+    if task.ended is not None:
+        body["EndTime"] = iso(task.ended)
+    return bmc.personality.dialect.task(bmc, task, body)
+
+
+def _known(bmc: Bmc) -> list[Update]:
+    return [task for task in bmc.updates.values() if bmc.knows_task(task)]
+
+
+def _task_of(exchange: Exchange) -> Update:
+    task = exchange.bmc.updates.get(exchange.ids["task"])
+    if task is None or not exchange.bmc.knows_task(task):
+        raise exchange.missing()
+    return task
+
+
+def _service(exchange: Exchange) -> Response:
+    return Response(
+        body={
+            "@odata.id": "/redfish/v1/TaskService",
+            "@odata.type": "#TaskService.v1_2_1.TaskService",
+            "Id": "TaskService",
+            "Name": "Task Service",
+            "Status": {"State": "Enabled", "Health": "OK"},
+            "DateTime": iso(exchange.bmc.clock.now()),
+            "ServiceEnabled": True,
+            "Tasks": {"@odata.id": _TASKS},
+        }
+    )
+
+
+def _collection(exchange: Exchange) -> Response:
+    members = [{"@odata.id": task_path(task)} for task in _known(exchange.bmc)]
+    return Response(
+        body={
+            "@odata.id": _TASKS,
+            "@odata.type": "#TaskCollection.TaskCollection",
+            "Name": "Task Collection",
+            "Members@odata.count": len(members),
+            "Members": members,
+        }
+    )
+
+
+def _get(exchange: Exchange) -> Response:
+    return Response(body=task_body(exchange.bmc, _task_of(exchange)))
+
+
+def _delete(exchange: Exchange) -> Response:
+    task = _task_of(exchange)
+    if task.ended is None:
+        raise RedfishError(409, Message("ResourceInUse"))
+    del exchange.bmc.updates[task.id]
+    return Response(204)
+
+
+def _monitor(exchange: Exchange) -> Response:
+    task = _task_of(exchange)
+    running = task.ended is None
+    headers = {"Location": monitor_path(task), "Retry-After": "5"} if running else {}
+    return Response(202 if running else 200, task_body(exchange.bmc, task), headers)
+
+
+ROUTES = (
+    Route("GET", "/redfish/v1/TaskService", _service),
+    Route("GET", _TASKS, _collection),
+    Route("GET", _TASKS + "/{task}", _get),
+    Route("DELETE", _TASKS + "/{task}", _delete, "ConfigureManager"),
+    Route("GET", _MONITORS + "/{task}", _monitor),
+)
