@@ -22,11 +22,15 @@ import uvicorn
 from tiphys.errors import StoreError, UsageError
 from tiphys.kit.clock import utc_now
 from tiphys.kit.redact import Secret
+from tiphys.kube.controllers import namespaces
+from tiphys.kube.controllers.garbage import GarbageCollector
 from tiphys.kube.server.api import Api
-from tiphys.kube.server.bootstrap import furnish
+from tiphys.kube.server.bootstrap import CONTROLLERS, furnish
 from tiphys.kube.server.http import App
+from tiphys.kube.server.inprocess import InProcessClient
 from tiphys.kube.server.subresources import Subresources
 from tiphys.kube.server.tokens import Tokens
+from tiphys.kube.server.users import User
 from tiphys.kube.store.sqlite import SqliteStore
 
 __all__ = ["Local", "Settings", "default_data_dir", "kubeconfig"]
@@ -122,8 +126,12 @@ class Local:
         """Serve until SIGTERM or SIGINT, then let go of everything."""
         try:
             await furnish(self._api)
+            authority = (self._pki / "ca.crt").read_text()
+            client = InProcessClient(self._api, User(CONTROLLERS, ("system:authenticated",)))
+            controllers = [namespaces.run(client, authority), GarbageCollector(client).run()]
+            tasks = [asyncio.create_task(controller) for controller in controllers]
             path = self._dir / "kubeconfig"
-            _private(path, kubeconfig(self.server, (self._pki / "ca.crt").read_bytes(), self._token))
+            _private(path, kubeconfig(self.server, authority.encode(), self._token))
             config = uvicorn.Config(
                 self._app,
                 http="httptools",
@@ -140,7 +148,15 @@ class Local:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, server.stop)
+            for task in tasks:
+                task.add_done_callback(lambda done: None if done.cancelled() else server.stop())
             await server.serve([self._socket])
+            failed = [task for task in tasks if task.done() and task.exception()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if failed:
+                raise StoreError(f"a controller ended: {failed[0].exception()!r}; see the log")
         finally:
             await self._store.close()
             self._socket.close()

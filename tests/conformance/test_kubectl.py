@@ -96,7 +96,7 @@ def test_the_three_patches_label_and_annotate(cluster: Cluster, namespace: str) 
     assert found["data"] == {"a": "b", "m": "1", "s": "1", "j": "1"}
     assert found["metadata"]["labels"] == {"x": "y"}
     assert cluster.get("-n", namespace, "cm", "-l", "x=y")["items"][0]["metadata"]["annotations"] == {"note": "hello"}
-    assert cluster.get("-n", namespace, "cm", "-l", "x!=y")["items"] == []
+    assert cluster.get("-n", namespace, "cm", "-l", "x in (a, b)")["items"] == []
 
 
 def test_a_stale_replace_is_a_conflict(cluster: Cluster, namespace: str) -> None:
@@ -109,12 +109,12 @@ def test_a_stale_replace_is_a_conflict(cluster: Cluster, namespace: str) -> None
 
 def test_a_watch_shows_what_happens(cluster: Cluster, namespace: str) -> None:
     env = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig), "HOME": str(cluster.folder)}
-    command = ["kubectl", "-n", namespace, "get", "cm", "-w", "--output-watch-events"]
+    command = ["kubectl", "-n", namespace, "get", "secrets", "-w", "--output-watch-events"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as watch:
         assert watch.stdout is not None
         try:
-            cluster.kubectl("-n", namespace, "create", "configmap", "w", "--from-literal=a=b")
-            cluster.kubectl("-n", namespace, "delete", "cm", "w")
+            cluster.kubectl("-n", namespace, "create", "secret", "generic", "w", "--from-literal=a=b")
+            cluster.kubectl("-n", namespace, "delete", "secret", "w")
             lines = [watch.stdout.readline().split()[0] for _ in range(3)]
         finally:
             watch.kill()
@@ -151,3 +151,43 @@ def test_what_is_not_there_is_said_as_kubernetes_says_it(cluster: Cluster, kubec
     bad = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "Not_Valid"}}
     said = cluster.kubectl("create", "--validate=false", "-f", "-", stdin=json.dumps(bad), code=1)
     assert "a lowercase RFC 1123 subdomain must consist of" in said
+
+
+def _owned(cluster: Cluster, namespace: str, name: str, owner: str, *, block: bool = True) -> None:
+    uid = cluster.get("-n", namespace, "cm", owner)["metadata"]["uid"]
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": owner, "uid": uid, "blockOwnerDeletion": block}
+    meta = {"name": name, "namespace": namespace, "ownerReferences": [reference]}
+    cluster.kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}))
+
+
+@pytest.mark.parametrize("cascade", ["background", "foreground"])
+def test_what_an_owner_owns_goes_with_it(cluster: Cluster, namespace: str, cascade: str) -> None:
+    cluster.kubectl("-n", namespace, "create", "configmap", "owner")
+    _owned(cluster, namespace, "child", "owner")
+    _owned(cluster, namespace, "grandchild", "child")
+    cluster.kubectl("-n", namespace, "delete", "cm", "owner", f"--cascade={cascade}", "--timeout=20s")
+    for name in ("child", "grandchild"):
+        cluster.kubectl("-n", namespace, "wait", "--for=delete", f"cm/{name}", "--timeout=20s")
+
+
+def test_orphans_stay_and_lose_their_owner(cluster: Cluster, namespace: str) -> None:
+    cluster.kubectl("-n", namespace, "create", "configmap", "owner")
+    _owned(cluster, namespace, "child", "owner")
+    cluster.kubectl("-n", namespace, "delete", "cm", "owner", "--cascade=orphan", "--timeout=20s")
+    assert "ownerReferences" not in cluster.get("-n", namespace, "cm", "child")["metadata"]
+
+
+def test_an_owner_that_is_not_there_is_no_owner(cluster: Cluster, namespace: str) -> None:
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "never", "uid": "no-such-uid"}
+    meta = {"name": "child", "namespace": namespace, "ownerReferences": [reference]}
+    value = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}
+    cluster.kubectl("create", "-f", "-", stdin=json.dumps(value))
+    cluster.kubectl("-n", namespace, "wait", "--for=delete", "cm/child", "--timeout=20s")
+
+
+def test_a_namespace_is_furnished_and_emptied(cluster: Cluster, namespace: str) -> None:
+    cluster.kubectl("-n", namespace, "wait", "--for=create", "sa/default", "--timeout=20s")
+    cluster.kubectl("-n", namespace, "wait", "--for=create", "cm/kube-root-ca.crt", "--timeout=20s")
+    cluster.kubectl("-n", namespace, "create", "configmap", "c")
+    cluster.kubectl("delete", "namespace", namespace, "--timeout=20s")
+    assert "not found" in cluster.kubectl("get", "ns", namespace, code=1)

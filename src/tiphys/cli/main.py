@@ -24,6 +24,7 @@ COMMANDS = {
     "status": "say whether it runs, and where",
     "kubeconfig": "print the kubeconfig, or merge it into your own",
     "doctor": "say what this machine can do, and what follows",
+    "simulate": "serve simulated BMCs to try things on",
 }
 
 

@@ -10,7 +10,10 @@ from tiphys.kube.server.api import Api, Request
 from tiphys.kube.server.rbac import GROUP
 from tiphys.kube.server.users import ADMIN
 
-__all__ = ["NAMESPACES", "furnish"]
+__all__ = ["CONTROLLERS", "NAMESPACES", "furnish"]
+
+CONTROLLERS = "system:tiphys:controllers"
+"""The user the controllers of `kube.controllers` are."""
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease", "argo", "argo-events")
 
@@ -46,6 +49,12 @@ _ROLES: dict[str, list[dict[str, Any]]] = {
         _rule("authorization.k8s.io", _SELF, ["create"]),
         _rule("authentication.k8s.io", ["selfsubjectreviews"], ["create"]),
     ],
+    CONTROLLERS: [
+        # The garbage collector may find an owner or a dependent in any kind, and a namespace is emptied of every kind.
+        {"apiGroups": ["*"], "resources": ["*"], "verbs": [*_READ, "delete", "deletecollection", "patch"]},
+        _rule("", ["configmaps", "serviceaccounts"], ["create"]),
+        _rule("", ["namespaces/finalize"], ["update"]),
+    ],
     "view": _view(_READ),
     "edit": [*_view([*_READ, *_WRITE]), _rule("", ["secrets"], [*_READ, *_WRITE])],
     "admin": [
@@ -56,9 +65,10 @@ _ROLES: dict[str, list[dict[str, Any]]] = {
     ],
 }
 _BINDINGS = {
-    "cluster-admin": "system:masters",
-    "system:discovery": "system:authenticated",
-    "system:basic-user": "system:authenticated",
+    "cluster-admin": ("Group", "system:masters"),
+    "system:discovery": ("Group", "system:authenticated"),
+    "system:basic-user": ("Group", "system:authenticated"),
+    CONTROLLERS: ("User", CONTROLLERS),
 }
 
 
@@ -68,9 +78,9 @@ async def furnish(api: Api) -> None:
         await _make(api, "", "namespaces", {"metadata": {"name": name}})
     for name, rules in _ROLES.items():
         await _make(api, GROUP, "clusterroles", {"metadata": {"name": name}, "rules": rules})
-    for role, group in _BINDINGS.items():
+    for role, (kind, who) in _BINDINGS.items():
         reference = {"apiGroup": GROUP, "kind": "ClusterRole", "name": role}
-        subject = {"apiGroup": GROUP, "kind": "Group", "name": group}
+        subject = {"apiGroup": GROUP, "kind": kind, "name": who}
         value = {"metadata": {"name": role}, "roleRef": reference, "subjects": [subject]}
         await _make(api, GROUP, "clusterrolebindings", value)
 
