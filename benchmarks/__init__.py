@@ -1,1 +1,1 @@
-"""How fast it is: each figure beside a peer or a physical limit measured in the same run. `make bench` runs them all."""
+"""How fast it is: each figure beside a peer or a physical limit of the same run. `make bench` runs them all."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tiphys.errors import ApiError
+from tiphys.errors import ApiError, StoreError
 from tiphys.kit.clock import Clock, utc_now
 from tiphys.kit.codec import decode, encode
 from tiphys.kit.names import generate_name
@@ -265,7 +265,7 @@ class Api:
                 return Delete() if new is None else Put(new)
 
             if not request.dry_run:
-                await self.store.mutate(record.key, decide)
+                await self._stored(record.key, decide)
         self._wrote(request.resource)
         return Page(found, self.store.revision)
 
@@ -278,11 +278,17 @@ class Api:
     async def _decide(self, request: Request, key: Key, decide: Callable[[Record | None], Decision]) -> Record:
         if request.dry_run:
             return self._dry(key, decide)
-        record = await self.store.mutate(key, decide)
+        record = await self._stored(key, decide)
         self._wrote(request.resource)
         if record is None:
             raise status.not_found(request.resource, key.name)
         return record
+
+    async def _stored(self, key: Key, decide: Callable[[Record | None], Decision]) -> Record | None:
+        try:
+            return await self.store.mutate(key, decide)
+        except StoreError as error:
+            raise status.unavailable(str(error)) from error
 
     def _dry(self, key: Key, decide: Callable[[Record | None], Decision]) -> Record:
         before = self.store.get(key)

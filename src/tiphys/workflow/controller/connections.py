@@ -107,7 +107,7 @@ class Connections:
                 async with asyncio.timeout(seconds):
                     return await self._exchange(origin, target, wire, attempt)
             except TimeoutError as error:
-                words = f"context deadline exceeded: no answer within {seconds:g} s"
+                words = f"context deadline exceeded: no answer within {max(round(seconds, 1), 0.1):g} s"
                 raise SendError(words, maybe_done=attempt.connected) from error
             finally:
                 self._let_go(target, origin)

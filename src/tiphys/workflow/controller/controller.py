@@ -166,8 +166,8 @@ class WorkflowController:
         key = (event.item.namespace, event.item.name)
         running = self._runners.get(key)
         if event.type == "DELETED":
-            if running is not None and running[0].uid == event.item.uid and not running[0].finished:
-                running[1].cancel()
+            if running is not None and running[0].uid == event.item.uid:
+                running[0].workflow_gone(event.item)
         elif running is not None and running[0].uid == event.item.uid and not running[1].done():
             running[0].workflow_changed(event.item)
         else:

@@ -23,7 +23,7 @@ from tiphys.kube.objects.resources import served
 from tiphys.workflow.controller.explain import with_rule
 from tiphys.workflow.controller.settings import HttpSettings
 from tiphys.workflow.engine.protocol import HttpDone, SendHttp
-from tiphys.workflow.expr import evaluate_condition
+from tiphys.workflow.expr.lang import environment, evaluate_bool
 
 if TYPE_CHECKING:  # loaded by the first HTTP template: see the module
     from tiphys.workflow.controller.connections import Connections, Request, Response
@@ -78,7 +78,7 @@ class HttpTemplates:
             return HttpDone(command.node_id, "Failed", str(error))
         outputs = {"result": response.body.decode(errors="replace")}
         try:
-            message = _verdict(http, request, response)
+            message = _verdict(http, request, response, self._clock())
         except ExpressionError as error:
             return HttpDone(command.node_id, "Failed", str(error), outputs)
         if message is None:
@@ -228,7 +228,7 @@ def _shown(url: str) -> str:
 # -- the answer -------------------------------------------------------------------------------------------------------
 
 
-def _verdict(http: Mapping[str, Any], request: Request, response: Response) -> str | None:
+def _verdict(http: Mapping[str, Any], request: Request, response: Response, now: dt.datetime) -> str | None:
     """None for success, else the message, in Argo's words."""
     condition = http.get("successCondition")
     if not condition:
@@ -249,7 +249,9 @@ def _verdict(http: Mapping[str, Any], request: Request, response: Response) -> s
             "headers": _canonical(response.headers),
         },
     }
-    return None if evaluate_condition(condition, scope) else f"successCondition '{condition}' evaluated false"
+    if evaluate_bool(condition, environment(scope, now=now)):
+        return None
+    return f"successCondition '{condition}' evaluated false"
 
 
 def _canonical(headers: tuple[tuple[str, str], ...]) -> dict[str, list[str]]:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from tiphys.errors import ApiError, ConnectError
 from tiphys.kit.clock import Clock, rfc3339
 from tiphys.kit.names import random_suffix
 from tiphys.kube.client.api import Client
+from tiphys.kube.objects.events import event_about
 from tiphys.kube.objects.resources import served
 
 __all__ = ["Recorder"]
 
 _log = logging.getLogger(__name__)
 _EVENTS = served("", "events")
-_MESSAGE_LIMIT = 1024  # Kubernetes' own for an Event
+_COMPONENT = "workflow-controller"
 
 
 class Recorder:
@@ -42,31 +43,12 @@ class Recorder:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _record(self, workflow: Mapping[str, Any], kind: str, reason: str, message: str) -> None:
-        meta, now = workflow["metadata"], rfc3339(self._clock())
-        involved = {
-            "kind": "Workflow",
-            "apiVersion": workflow["apiVersion"],
-            "namespace": meta["namespace"],
-            "name": meta["name"],
-            "uid": meta["uid"],
-        }
-        event = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"name": f"{meta['name']}.{random_suffix(16)}", "namespace": meta["namespace"]},
-            "involvedObject": involved,
-            "type": kind,
-            "reason": reason,
-            "message": message[:_MESSAGE_LIMIT],
-            "count": 1,
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "source": {"component": "workflow-controller"},
-            "reportingComponent": "workflow-controller",
-            "reportingInstance": "",
-        }
-        task = asyncio.get_running_loop().create_task(self._write(meta["namespace"], event))
+    def _record(
+        self, workflow: Mapping[str, Any], kind: Literal["Normal", "Warning"], reason: str, message: str
+    ) -> None:
+        now, suffix = rfc3339(self._clock()), random_suffix(16)
+        event = event_about(workflow, kind, reason, message, component=_COMPONENT, now=now, suffix=suffix)
+        task = asyncio.get_running_loop().create_task(self._write(workflow["metadata"]["namespace"], event))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -78,7 +78,6 @@ class WorkflowRunner:
 
     def __init__(self, shared: Shared, item: Item, pods: Mapping[str, PodView], *, restarted: bool) -> None:
         self.namespace, self.name, self.uid = item.namespace, item.name, item.uid
-        self.finished = False
         self._shared = shared
         self._item = item
         self._pods = pods
@@ -86,6 +85,7 @@ class WorkflowRunner:
         self._inbox: deque[Event] = deque()
         self._changed: dict[str, str] = {}
         self._newer: Item | None = None
+        self._gone = False
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._told: dict[str, PodReport] = {}
@@ -97,6 +97,11 @@ class WorkflowRunner:
         """The watch showed a state of the workflow: ours, or one that somebody else wrote."""
         self._newer = item
         self._wake.set()
+
+    def workflow_gone(self, item: Item) -> None:
+        """It was deleted, or got the label `completed`: by the runner itself at the end, or by somebody else."""
+        self._gone = True
+        self.workflow_changed(item)
 
     def pod_changed(self, view: PodView) -> None:
         """A pod of this workflow was made, changed or deleted; what counts is `pods` when its turn comes."""
@@ -124,6 +129,7 @@ class WorkflowRunner:
             await self._give_up(f"internal error: {type(error).__name__}: {error}")
         finally:
             self._commands.stop()
+            self._idle.set()
 
     async def drain(self) -> None:
         """Let what is under way come to its end and be written; start no more requests."""
@@ -147,19 +153,18 @@ class WorkflowRunner:
                     self._commands.carry_out(command)
             self._after(changes)
             if changes.finished:
-                self.finished = True
                 await self._commands.pods_settled()
                 self._clear_away()
                 return
             batch = await self._next()
 
     async def _next(self) -> list[Event] | None:
-        """The next events; begun anew where somebody else wrote the workflow; None where it is being deleted."""
+        """The next events; begun anew where somebody else wrote the workflow; None where it is not ours to run."""
         await asyncio.sleep(0)
         while True:
             newer, self._newer = self._newer, None
             if newer is not None and _later(newer.resource_version, self._version):
-                begun = self._open(newer)
+                begun = None if self._gone else self._open(newer)
                 return None if begun is None else [*begun, *self._take()]
             if batch := self._take():
                 return batch
@@ -194,6 +199,7 @@ class WorkflowRunner:
         self._spec = execution_spec(workflow)
         self._about = {
             "apiVersion": workflow.get("apiVersion") or WORKFLOWS.api_version,
+            "kind": WORKFLOWS.kind,
             "metadata": {key: workflow["metadata"].get(key, "") for key in ("name", "namespace", "uid")},
         }
         status = workflow.get("status") or {}

@@ -19,8 +19,10 @@ __all__ = [
     "CreatePod",
     "Event",
     "Fetch",
+    "FetchKind",
     "Fetched",
     "HttpDone",
+    "LeafPhase",
     "PodGone",
     "PodReport",
     "SendHttp",
@@ -29,6 +31,7 @@ __all__ = [
     "WakeAt",
 ]
 
+FetchKind = Literal["WorkflowTemplate", "ClusterWorkflowTemplate", "ConfigMap"]
 LeafPhase = Literal["Pending", "Running", "Succeeded", "Failed", "Error"]
 
 
@@ -151,7 +154,7 @@ class CancelHttp:
 class Fetch:
     """Read an object with the controller's rights; kind is WorkflowTemplate, ClusterWorkflowTemplate or ConfigMap."""
 
-    kind: Literal["WorkflowTemplate", "ClusterWorkflowTemplate", "ConfigMap"]
+    kind: FetchKind
     name: str
 
 

@@ -1,0 +1,106 @@
+"""Which pods were about to be started: on disk, synced, before anything of them runs.
+
+A pod's own lock file (`records`) tells exactly whether it was started, as long as the machine lives: a kill of any
+process loses nothing. A power cut may lose that file and keep the pod, which would then be run a second time. So each
+start is first written here, all that are under way with one sync, with the boot it belongs to; a pod of an earlier boot
+that has no lock file may have run, and is not run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+__all__ = ["Journal"]
+
+_REWRITE_BYTES = 1 << 20
+
+
+class Journal:
+    """See the module. Used on one event loop; the disk is written by a thread of its own.
+
+    Args:
+        boot: names this boot of the machine.
+    """
+
+    def __init__(self, path: Path, boot: str) -> None:
+        self._path = path
+        self._boot = boot
+        self._thread = ThreadPoolExecutor(1, "kubelet-journal")
+        self._waiting: list[tuple[str, asyncio.Future[None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+        self._size = 0
+        self.of_earlier_boots: frozenset[str] = frozenset()
+        self._lines: dict[str, str] = {}
+        self._load()
+        self._fd = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+
+    def _load(self) -> None:
+        if self._path.exists():
+            for line in self._path.read_text().splitlines():
+                boot, space, uid = line.partition(" ")
+                if space and len(uid) > 0:
+                    self._lines[uid] = boot
+        self._size = sum(len(boot) + len(uid) + 2 for uid, boot in self._lines.items())
+        self.of_earlier_boots = frozenset(uid for uid, boot in self._lines.items() if boot != self._boot)
+
+    async def intend(self, uid: str) -> None:
+        """Return when it is on disk that this pod is about to be started.
+
+        Raises:
+            OSError: it cannot be written; the pod must not be started.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._waiting.append((uid, done))
+        if self._writer is None:
+            self._writer = loop.create_task(self._write())
+        await done
+
+    async def _write(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            text = "".join(f"{self._boot} {uid}\n" for uid, _ in batch).encode()
+            try:
+                await loop.run_in_executor(self._thread, self._append, text)
+            except OSError as error:
+                for _, done in batch:
+                    if not done.done():
+                        done.set_exception(OSError(error.errno, error.strerror))
+            else:
+                self._lines |= {uid: self._boot for uid, _ in batch}
+                self._size += len(text)
+                for _, done in batch:
+                    if not done.done():
+                        done.set_result(None)
+        self._writer = None
+
+    def _append(self, text: bytes) -> None:
+        written = os.write(self._fd, text)
+        if written < len(text):
+            os.write(self._fd, b"\n")
+            raise OSError(28, "no space left for the journal of started pods")
+        os.fdatasync(self._fd)
+
+    def forget(self, living: Collection[str], *, always: bool = False) -> None:
+        """Drop what is about pods that are no more, when the file has grown long."""
+        if self._writer is not None or (self._size < _REWRITE_BYTES and not always):
+            return
+        kept = {uid: boot for uid, boot in self._lines.items() if uid in living}
+        fresh = self._path.with_suffix(".new")
+        fd = os.open(fresh, os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        os.write(fd, "".join(f"{boot} {uid}\n" for uid, boot in kept.items()).encode())
+        os.fdatasync(fd)
+        fresh.replace(self._path)
+        os.close(self._fd)
+        self._fd, self._lines = fd, kept
+        self._size = sum(len(boot) + len(uid) + 2 for uid, boot in kept.items())
+
+    def close(self) -> None:
+        """Let go of the file; what was asked for is written."""
+        self._thread.shutdown(wait=True)
+        os.close(self._fd)

@@ -1,0 +1,85 @@
+"""Find and kill processes of a pod that have lost their supervision. Called by the kubelet when a shim was killed.
+
+The pod's own view of the file system marks them all, also those that went into another session or changed their
+environment: their mount table names the pod's directory. Without mount namespaces the environment does (TMPDIR), or
+the session of the container's first process.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Collection
+
+__all__ = ["kill_leftovers"]
+
+_ROUNDS = 20
+
+
+def kill_leftovers(pod_directory: str, sessions: Collection[int]) -> int:
+    """Kill all that is left of a pod; returns how many processes there were.
+
+    Args:
+        sessions: pids of the containers' first processes, as the record has them.
+    """
+    killed: set[int] = set()
+    for _ in range(_ROUNDS):
+        found = _find(pod_directory.encode(), sessions)
+        for pid in found:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            killed.add(pid)
+        if not found:
+            break
+        time.sleep(0.005)  # a killed process stays visible until it is collected
+    return len(killed)
+
+
+def _find(mark: bytes, sessions: Collection[int]) -> list[int]:
+    own = _namespace("self")
+    marked: dict[int, bool] = {0: False, own: False}
+    found = []
+    for name in os.listdir("/proc"):  # noqa: PTH208 - names are enough
+        if not name.isdigit() or int(name) == os.getpid():
+            continue
+        namespace = _namespace(name)
+        if namespace not in marked:
+            marked[namespace] = mark + b"/" in _read(f"/proc/{name}/mountinfo")
+        ours = marked[namespace] or (namespace == own and _marked(name, mark, sessions))
+        if ours and _alive(name):
+            found.append(int(name))
+    return found
+
+
+def _marked(pid: str, mark: bytes, sessions: Collection[int]) -> bool:
+    if mark + b"/" in _read(f"/proc/{pid}/environ"):
+        return True
+    if not sessions:
+        return False
+    try:
+        return os.getsid(int(pid)) in sessions
+    except ProcessLookupError:
+        return False
+
+
+def _namespace(pid: str) -> int:
+    """Inode of its mount namespace; 0 where it is another user's process."""
+    try:
+        return os.stat(f"/proc/{pid}/ns/mnt").st_ino  # noqa: PTH116
+    except OSError:
+        return 0
+
+
+def _alive(pid: str) -> bool:
+    return _read(f"/proc/{pid}/stat").rpartition(b")")[2].strip()[:1] not in (b"Z", b"X", b"")
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            return file.read()
+    except OSError:
+        return b""
