@@ -1,6 +1,6 @@
-"""A client without opinions: one request, one answer, nothing retried. For tests of the simulator, and for trying it out.
+"""A client without opinions: one request, one answer, nothing retried. For tests of the simulator, and to try it out.
 
-It trusts exactly the certificate that the BMC shows when the probe is made, so a changed certificate fails, as it should.
+It trusts exactly the certificate that the BMC shows when the probe is made, so a changed one fails, as it should.
 """
 
 from __future__ import annotations

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from tiphys.errors import ApiError
 from tiphys.kit.clock import Clock, from_rfc3339, rfc3339
@@ -78,28 +80,25 @@ async def read_log(
         ended: whether the attempt has ended; read once more after it says so, nothing is missed.
     """
     reader = _Reader(directory, log_name(container, attempt))
-    left = options.limit
-    first = True
-    pause = _SHORTEST_PAUSE
-    while True:
-        last_look = not options.follow or ended()
-        records: Iterator[_Record] = reader.records()
-        if first and options.tail is not None:
-            records = iter(_tail(records, options.tail))
-        first = False
-        got = False
-        for chunk in _chunks(records, options):
-            got = True
-            if left is not None:
-                chunk = chunk[:left]  # noqa: PLW2901
-                left -= len(chunk)
-            yield chunk
-            if left == 0:
+    left, first, pause = options.limit, True, _SHORTEST_PAUSE
+    try:
+        while True:
+            last_look = not options.follow or ended()
+            records: Iterable[_Record] = reader.records()
+            if first and options.tail is not None:
+                records = _tail(records, options.tail)
+            first, got = False, False
+            for chunk in _chunks(records, options):
+                got = True
+                yield chunk if left is None else chunk[:left]
+                if left is not None and (left := left - len(chunk)) <= 0:
+                    return
+            if last_look:
                 return
-        if last_look:
-            return
-        pause = _SHORTEST_PAUSE if got else min(pause * 1.5, _LONGEST_PAUSE)
-        await asyncio.sleep(pause)
+            pause = _SHORTEST_PAUSE if got else min(pause * 1.5, _LONGEST_PAUSE)
+            await asyncio.sleep(pause)
+    finally:
+        reader.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ class _Record:
     text: bytes
 
 
-def _chunks(records: Iterator[_Record], options: LogOptions) -> Iterator[bytes]:
+def _chunks(records: Iterable[_Record], options: LogOptions) -> Iterator[bytes]:
     since = options.since.encode()
     out = bytearray()
     inside = False  # of a line of several records: the stamp is shown once
@@ -129,7 +128,7 @@ def _chunks(records: Iterator[_Record], options: LogOptions) -> Iterator[bytes]:
         yield bytes(out)
 
 
-def _tail(records: Iterator[_Record], lines: int) -> list[_Record]:
+def _tail(records: Iterable[_Record], lines: int) -> list[_Record]:
     """The records of the last `lines` lines; the last line counts also when it is not complete."""
     kept: deque[list[_Record]] = deque(maxlen=max(lines, 1))
     line: list[_Record] = []
@@ -149,41 +148,54 @@ class _Reader:
     def __init__(self, directory: Path, name: str) -> None:
         self._directory = directory
         self._name = name
-        self._file: int | None = None  # number of the file being read: 0 is the first ever written
-        self._offset = 0
+        self._file: BinaryIO | None = None
 
     def records(self) -> Iterator[_Record]:
         """All that is there and was not read yet."""
-        while True:
-            numbers = sorted(self._rotated())
-            newest = numbers[-1] + 1 if numbers else 1
-            if self._file is None:
-                self._file = numbers[0] if numbers else newest
-            elif self._file < newest and self._file not in numbers:
-                self._file, self._offset = (numbers[0] if numbers else newest), 0  # rotated away before it was read
-            current = self._file == newest
-            yield from self._rest(self._name if current else f"{self._name}.{self._file}")
-            if current:
+        while self._file is not None or self._open_next():
+            yield from self._rest()
+            if self._is_newest():
                 return
-            self._file, self._offset = self._file + 1, 0
+            yield from self._rest()  # what came between the end seen above and the rotation
+            if not self._open_next():
+                return
 
-    def _rotated(self) -> Iterator[int]:
-        for path in self._directory.glob(f"{self._name}.*"):
-            number = path.name.rpartition(".")[2]
-            if number.isdigit():
-                yield int(number)
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
 
-    def _rest(self, name: str) -> Iterator[_Record]:
+    def _is_newest(self) -> bool:
+        assert self._file is not None  # noqa: S101 - the caller has opened it
         try:
-            file = (self._directory / name).open("rb")
+            return (self._directory / self._name).stat().st_ino == os.fstat(self._file.fileno()).st_ino
         except FileNotFoundError:
-            return
-        with file:
-            file.seek(self._offset)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    return  # being written
-                self._offset += len(line)
-                fields = line[:-1].split(b" ", 3)
-                if len(fields) == 4 and fields[2] in (b"F", b"P"):
-                    yield _Record(fields[0], fields[2] == b"F", fields[3])
+            return True
+
+    def _open_next(self) -> bool:
+        """The file after the one that was read; the oldest one, where that is no more or there was none."""
+        rotated = [path for path in self._directory.glob(f"{self._name}.*") if path.suffix[1:].isdigit()]
+        paths = [*sorted(rotated, key=lambda path: int(path.suffix[1:])), self._directory / self._name]
+        after = 0
+        if self._file is not None:
+            own = os.fstat(self._file.fileno()).st_ino
+            after = 1 + next((i for i, path in enumerate(paths) if path.exists() and path.stat().st_ino == own), -1)
+        for path in paths[after:]:
+            try:
+                opened = path.open("rb")
+            except FileNotFoundError:
+                continue
+            self.close()
+            self._file = opened
+            return True
+        return False
+
+    def _rest(self) -> Iterator[_Record]:
+        assert self._file is not None  # noqa: S101 - the caller has opened it
+        while line := self._file.readline():
+            if not line.endswith(b"\n"):
+                self._file.seek(-len(line), os.SEEK_CUR)  # being written
+                return
+            fields = line[:-1].split(b" ", 3)
+            if len(fields) == 4 and fields[2] in (b"F", b"P"):
+                yield _Record(fields[0], fields[2] == b"F", fields[3])

@@ -1,7 +1,7 @@
 """Namespaces: what every one holds from its beginning, and its end.
 
-A new namespace gets the ServiceAccount `default` and the ConfigMap `kube-root-ca.crt`, and gets them again when they are
-deleted. One that is deleted is emptied; when nothing is left in it, its finalizer goes, and with it the namespace.
+A new namespace gets the ServiceAccount `default` and the ConfigMap `kube-root-ca.crt`, and gets them again when they
+are deleted. One that is deleted is emptied; when nothing is left in it, its finalizer goes, and with it the namespace.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tiphys.kube.client.api import Client, Object
 from tiphys.kube.controllers.loop import FIRST_PAUSE, WorkQueue, follow
 from tiphys.kube.objects.resources import RESOURCES, Resource, served
 
-__all__ = ["NamespaceController"]
+__all__ = ["run"]
 
 _log = logging.getLogger(__name__)
 _NAMESPACES, _ACCOUNTS, _CONFIGMAPS = (
@@ -35,36 +35,36 @@ _ABOUT_AUTHORITY = (
 _LONGEST_WAIT = 5.0
 
 
-class NamespaceController:
-    """Run one for a cluster.
+async def run(client: Client, authority: str, clock: Clock = utc_now) -> None:
+    """Care for all namespaces, until cancelled.
 
     Args:
-        client: may get, list, watch and update namespaces and their finalize and status; create ServiceAccounts and
-            ConfigMaps; list and deletecollection everything in namespaces.
+        client: may get, list, watch and patch namespaces, update their finalize; create ServiceAccounts and ConfigMaps;
+            list and deletecollection everything in namespaces.
         authority: the certificate authority of the API server, PEM.
         clock: for the time of conditions.
     """
+    controller = _Controller(client, authority, clock)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(controller.follow(_NAMESPACES, ""))
+        group.create_task(controller.follow(_ACCOUNTS, _ACCOUNT))
+        group.create_task(controller.follow(_CONFIGMAPS, _AUTHORITY))
+        group.create_task(controller.queue.run())
 
-    def __init__(self, client: Client, authority: str, clock: Clock = utc_now) -> None:
+
+class _Controller:
+    def __init__(self, client: Client, authority: str, clock: Clock) -> None:
         self._client = client
         self._authority = authority
         self._clock = clock
-        self._queue: WorkQueue[str] = WorkQueue("namespaces", self._handle)
+        self.queue: WorkQueue[str] = WorkQueue("namespaces", self._handle)
         self._waits: dict[str, float] = {}
 
-    async def run(self) -> None:
-        """Work until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow(_NAMESPACES, ""))
-            group.create_task(self._follow(_ACCOUNTS, _ACCOUNT))
-            group.create_task(self._follow(_CONFIGMAPS, _AUTHORITY))
-            group.create_task(self._queue.run())
-
-    async def _follow(self, resource: Resource, name: str) -> None:
+    async def follow(self, resource: Resource, name: str) -> None:
         selector = f"metadata.name={name}" if name else ""
         async for event in follow(self._client, resource, field_selector=selector):
             if event.item is not None:
-                self._queue.add(event.item.namespace if resource.namespaced else event.item.name)
+                self.queue.add(event.item.namespace if resource.namespaced else event.item.name)
 
     async def _handle(self, name: str) -> None:
         try:
@@ -118,7 +118,7 @@ class NamespaceController:
         await self._tell(name, namespace, left)
         wait = self._waits.get(name, FIRST_PAUSE)
         self._waits[name] = min(wait * 2, _LONGEST_WAIT)
-        self._queue.add_after(name, wait)
+        self.queue.add_after(name, wait)
 
     async def _tell(self, name: str, namespace: Object, left: dict[str, int]) -> None:
         """Say in the status what the deletion waits for, as Kubernetes does."""

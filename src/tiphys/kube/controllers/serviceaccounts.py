@@ -18,7 +18,7 @@ from tiphys.kube.client.api import Client, Object
 from tiphys.kube.controllers.loop import WorkQueue, follow
 from tiphys.kube.objects.resources import served
 
-__all__ = ["TokenMaker", "TokenSecretController"]
+__all__ = ["TokenMaker", "run"]
 
 _log = logging.getLogger(__name__)
 _SECRETS, _ACCOUNTS = served("", "secrets"), served("", "serviceaccounts")
@@ -32,30 +32,30 @@ TokenMaker = Callable[[str, tuple[str, str], tuple[str, str]], Secret]
 """From a namespace, an account (name, uid) and the Secret (name, uid) the token is bound to: a token without end."""
 
 
-class TokenSecretController:
-    """Run one for a cluster.
+async def run(client: Client, make_token: TokenMaker, authority: str) -> None:
+    """Care for all such Secrets, until cancelled.
 
     Args:
         client: may get, list, watch, patch and delete Secrets; get, list and watch ServiceAccounts.
         make_token: makes the token.
         authority: the certificate authority of the API server, PEM.
     """
+    controller = _Controller(client, make_token, authority)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(controller.follow_secrets())
+        group.create_task(controller.follow_accounts())
+        group.create_task(controller.queue.run())
 
+
+class _Controller:
     def __init__(self, client: Client, make_token: TokenMaker, authority: str) -> None:
         self._client = client
         self._make_token = make_token
         self._authority = authority
-        self._queue: WorkQueue[Key] = WorkQueue("service account tokens", self._handle)
+        self.queue: WorkQueue[Key] = WorkQueue("service account tokens", self._handle)
         self._secrets: defaultdict[Key, set[Key]] = defaultdict(set)  # account to its Secrets
 
-    async def run(self) -> None:
-        """Work until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow_secrets())
-            group.create_task(self._follow_accounts())
-            group.create_task(self._queue.run())
-
-    async def _follow_secrets(self) -> None:
+    async def follow_secrets(self) -> None:
         async for event in follow(self._client, _SECRETS, field_selector=f"type={_TYPE}"):
             if event.item is None:
                 continue
@@ -66,13 +66,13 @@ class TokenSecretController:
                 secrets.discard(key)
             else:
                 secrets.add(key)
-                self._queue.add(key)
+                self.queue.add(key)
 
-    async def _follow_accounts(self) -> None:
+    async def follow_accounts(self) -> None:
         async for event in follow(self._client, _ACCOUNTS):
             if event.item is not None and event.type in ("ADDED", "DELETED"):
                 for key in self._secrets.get((event.item.namespace, event.item.name), ()):
-                    self._queue.add(key)
+                    self.queue.add(key)
 
     async def _handle(self, key: Key) -> None:
         namespace, name = key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
@@ -27,6 +28,7 @@ class _Run(Protocol):
     namespace: str
     library: Library
     variables: Variables
+    now: dt.datetime
 
 
 def locals_of(workflow: str, name: str, role: str, step: str, template: Resolved) -> dict[str, Any]:
@@ -52,7 +54,7 @@ def bind(
         return None
     given = {parameter["name"]: parameter for parameter in arguments.get("parameters") or ()}
     pattern = template.pattern("inputs", declared)
-    rows = pattern.fill({**run.variables.values, **scope}) if pattern.names else declared
+    rows = pattern.fill({**run.variables.values, **scope}, now=run.now) if pattern.tagged else declared
     return {"parameters": [_bound(run, row, given.get(row["name"]), scope) for row in rows]}
 
 

@@ -1,34 +1,49 @@
-"""Exit handlers of steps and tasks: run once their node has completed; whoever waits for the node waits for them too."""
+"""Exit handlers: what a manifest says of them, and who waits for one. Run by the owners of the nodes they handle."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tiphys.workflow.engine.launch import launch
+from tiphys.errors import ExpressionError
 from tiphys.workflow.engine.nodes import Node
-from tiphys.workflow.engine.scopes import of_node, of_outputs
-from tiphys.workflow.engine.state import Call, Execution, State
+from tiphys.workflow.engine.state import Execution
 from tiphys.workflow.engine.substitution import Pattern
-from tiphys.workflow.engine.templates import Base, Use
+from tiphys.workflow.engine.templates import Use
 from tiphys.workflow.expr import lang
 from tiphys.workflow.spec.types import LifecycleHook, WorkflowStep
 
-__all__ = ["ExitHandler", "ExitUse", "exit_of", "run_exit_handler"]
+__all__ = ["ExitHandler", "ExitUse", "exit_of", "exit_of_step"]
 
 
 class ExitUse:
     """The exit handler of a step, task or workflow, as its manifest says.
 
     Attributes:
-        arguments: raw.
-        expression: runs only if it is true; "" for always.
+        arguments: raw, to be filled in when it runs.
+        names: the variables that arguments and expression speak of.
+        everything: they may speak of others, too.
     """
 
     def __init__(self, use: Use, arguments: Mapping[str, Any], expression: str) -> None:
         self.use = use
-        self.arguments = arguments
-        self.expression = expression
+        self.arguments = Pattern(arguments)
+        self._expression = expression
+        self.names, self.everything = self.arguments.names, self.arguments.nested
+        if expression:
+            try:
+                self.names |= lang.identifiers(expression)
+            except ExpressionError:
+                self.everything = True  # the evaluation will say why
+
+    def wanted(self, scope: Mapping[str, Any], now: dt.datetime) -> bool:
+        """Whether its expression, if it has one, lets it run.
+
+        Raises:
+            ExpressionError: that cannot be told.
+        """
+        return not self._expression or lang.evaluate_bool(self._expression, lang.environment(scope, now=now))
 
 
 def exit_of(
@@ -40,9 +55,14 @@ def exit_of(
     hook = hooks.get("exit")
     if hook is None:
         return None
-    arguments = ((raw.get("hooks") or {}).get("exit") or {}).get("arguments") or {}
-    used = arguments if arguments.get("parameters") or arguments.get("artifacts") else given
-    return ExitUse(Use(template=hook.template, ref=hook.template_ref), used, hook.expression)
+    own = ((raw.get("hooks") or {}).get("exit") or {}).get("arguments") or {}
+    arguments = own if own.get("parameters") or own.get("artifacts") else given
+    return ExitUse(Use(template=hook.template, ref=hook.template_ref), arguments, hook.expression)
+
+
+def exit_of_step(step: WorkflowStep, raw: Mapping[str, Any], given: Mapping[str, Any]) -> ExitUse | None:
+    """The exit handler of a step or task."""
+    return exit_of(step.on_exit, step.hooks, raw, given)
 
 
 class ExitHandler:
@@ -60,53 +80,3 @@ class ExitHandler:
     def child_ended(self, node: Node, error: str | None) -> None:
         """The handler has ended; how, does not matter to the node it handled."""
         self._done()
-
-
-def run_exit_handler(
-    state: State,
-    handler: ExitUse | None,
-    subject: Node,
-    owner: Execution,
-    *,
-    base: Base,
-    boundary: Node,
-    prefix: str,
-    scope: Mapping[str, Any],
-    depth: int,
-    done: Callable[[], None],
-) -> bool:
-    """Run the exit handler of a node that has completed; False where there is none to run.
-
-    Args:
-        prefix: "steps.NAME" or "tasks.NAME", under which the handler speaks of the node.
-        scope: the variables that hold around the step.
-
-    Raises:
-        ExpressionError: the handler's expression or arguments cannot be evaluated.
-    """
-    if handler is None or not subject.completed or not state.limits.allows(on_exit=True):
-        return False
-    own = of_node(state.tree, prefix, subject) | of_outputs(prefix, subject.outputs)
-    known = {**scope, **own, f"{prefix}.status": subject.phase}
-    if handler.expression and not lang.evaluate(handler.expression, lang.environment(known)):
-        return False
-    call = Call(
-        name=f"{subject.name}.onExit",
-        use=handler.use,
-        base=base,
-        owner=ExitHandler(owner, done),
-        boundary=boundary,
-        parent=subject,
-        parents=(subject,),
-        arguments=Pattern(handler.arguments).fill(known),
-        on_exit=True,
-        flag={"hooked": True},
-        depth=depth,
-    )
-    launch(state, call)
-    return True
-
-
-def exit_of_step(step: WorkflowStep, raw: Mapping[str, Any], given: Mapping[str, Any]) -> ExitUse | None:
-    """The exit handler of a step or task."""
-    return exit_of(step.on_exit, step.hooks, raw, given)

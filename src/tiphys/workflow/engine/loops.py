@@ -5,6 +5,7 @@ Called for each step of a group, and each task of a DAG whose dependencies are m
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -32,17 +33,28 @@ class Ready:
 
     Attributes:
         name: of the step, within a loop with its item: `name(0:item)`.
-        step: with its references resolved; where it does not run, only name, template and `when` count.
-        arguments: raw, for the template.
+        raw: the step with its references resolved; where it does not run, what its node shows.
+        step: the lens over it.
         skipped: why it does not run; "" if it does.
         error: its `when` cannot be evaluated.
     """
 
     name: str
+    raw: Mapping[str, Any]
     step: WorkflowStep
-    arguments: Mapping[str, Any]
     skipped: str = ""
     error: str = ""
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """For its template, raw."""
+        return self.raw.get("arguments") or {}
+
+    @classmethod
+    def to_skip(cls, raw: Mapping[str, Any], why: str, *, name: str = "", error: str = "") -> Ready:
+        """A step that does not run; it needs nothing resolved but what its node shows."""
+        shown = {key: raw[key] for key in ("name", "template", "templateRef", "inline") if key in raw}
+        return cls(name or raw.get("name", ""), shown, convert(shown, WorkflowStep), why, error)
 
 
 def loops(raw: Mapping[str, Any]) -> bool:
@@ -50,43 +62,49 @@ def loops(raw: Mapping[str, Any]) -> bool:
     return any(raw.get(key) for key in _LOOPS)
 
 
-def prepare(template: Resolved, key: Any, raw: Mapping[str, Any], scope_of: ScopeOf) -> list[Ready]:
+def prepare(
+    template: Resolved, key: Any, raw: Mapping[str, Any], scope_of: ScopeOf, now: dt.datetime
+) -> list[Ready]:
     """The steps that one step of a manifest stands for; none for a loop over nothing.
 
     Args:
         template: the one that holds the step; keeps what has been found out about the step under `key`.
+        now: for expressions that ask for the time.
 
     Raises:
         ExpressionError, TemplateError: the step cannot be resolved.
     """
     when_pattern = template.pattern((key, "when"), raw.get("when") or "")
     pattern = template.pattern((key, "step"), {name: value for name, value in raw.items() if name != "when"})
-    when = when_pattern.fill(scope_of(when_pattern.names, when_pattern.nested)) if when_pattern.names else when_pattern.raw
+    when = when_pattern.raw
+    if when_pattern.tagged:
+        when = when_pattern.fill(scope_of(when_pattern.names, when_pattern.nested), now=now)
     if loops(raw):
-        return _spread(pattern, raw, when, scope_of)
+        return _spread(pattern, raw, when, scope_of, now)
     if when and not condition.evaluate(when):
-        return [_skip(raw["name"], raw, when)]
-    return [_ready(_resolve(pattern, scope_of(pattern.names, pattern.nested)))]
+        return [Ready.to_skip(raw, _when_false(when))]
+    return [_ready(_resolve(pattern, scope_of, now))]
+
+
+def _when_false(when: str) -> str:
+    return f"when '{when}' evaluated false"
 
 
 def _ready(raw: Mapping[str, Any], name: str = "") -> Ready:
     try:
-        return Ready(name or raw["name"], convert(raw, WorkflowStep), raw.get("arguments") or {})
+        return Ready(name or raw["name"], raw, convert(raw, WorkflowStep))
     except DecodeError as error:
         raise TemplateError(f"step {raw.get('name', '')!r} cannot be read: {error}") from error
 
 
-def _skip(name: str, raw: Mapping[str, Any], when: str, error: str = "") -> Ready:
-    """It needs nothing of the step but what its node shows."""
-    shown = {key: raw[key] for key in ("name", "template", "templateRef") if key in raw}
-    return Ready(name, convert(shown, WorkflowStep), {}, f"when '{when}' evaluated false" if not error else "", error)
-
-
-def _resolve(pattern: Pattern, scope: Mapping[str, Any], *, strict: bool = False) -> dict[str, Any]:
+def _resolve(pattern: Pattern, scope_of: ScopeOf, now: dt.datetime) -> dict[str, Any]:
     """The step filled in; an argument that is nothing but a reference to an absent output is left out."""
+    if not pattern.tagged:
+        return dict(pattern.raw)
+    scope = scope_of(pattern.names, pattern.nested)
     absent = [name for name in pattern.names if name in scope and scope[name] is None]
     if not absent:
-        filled: dict[str, Any] = pattern.fill(scope, strict=strict)
+        filled: dict[str, Any] = pattern.fill(scope, now=now)
         return filled
     raw = dict(pattern.raw)
     arguments = dict(raw.get("arguments") or {})
@@ -99,8 +117,9 @@ def _resolve(pattern: Pattern, scope: Mapping[str, Any], *, strict: bool = False
     rest = Pattern(raw)
     for name in absent:
         if name in rest.names and f"{{{{{name}}}}}" in _compact(str(raw)):
-            raise TemplateError(f"failed to resolve {{{{{name}}}}}: absent optional: the step did not run, and the output has no default")
-    filled = rest.fill(scope, strict=strict)
+            why = "absent optional: the step did not run, and its output has no default"
+            raise TemplateError(f"failed to resolve {{{{{name}}}}}: {why}")
+    filled = rest.fill(scope, now=now)
     return filled
 
 
@@ -108,10 +127,12 @@ def _compact(value: Any) -> str:
     return value.replace(" ", "") if isinstance(value, str) else ""
 
 
-def _spread(pattern: Pattern, raw: Mapping[str, Any], when: str, scope_of: ScopeOf) -> list[Ready]:
+def _spread(
+    pattern: Pattern, raw: Mapping[str, Any], when: str, scope_of: ScopeOf, now: dt.datetime
+) -> list[Ready]:
     """A loop: the step once for each item."""
     never = _known_false(when)
-    body = _resolve(pattern, scope_of(pattern.names, pattern.nested))
+    body = _resolve(pattern, scope_of, now)
     try:
         items = _items(body)
     except (ExpressionError, TemplateError):
@@ -121,7 +142,7 @@ def _spread(pattern: Pattern, raw: Mapping[str, Any], when: str, scope_of: Scope
     for key in _LOOPS:
         body.pop(key, None)
     each, each_when = Pattern(body), Pattern(when)
-    return [_one(each, each_when, raw, index, item, never=never) for index, item in enumerate(items)]
+    return [_one(each, each_when, raw, index, item, never=never, now=now) for index, item in enumerate(items)]
 
 
 def _known_false(when: str) -> bool:
@@ -134,16 +155,25 @@ def _known_false(when: str) -> bool:
         return False
 
 
-def _one(each: Pattern, each_when: Pattern, raw: Mapping[str, Any], index: int, item: Any, *, never: bool) -> Ready:
+def _one(
+    each: Pattern,
+    each_when: Pattern,
+    raw: Mapping[str, Any],
+    index: int,
+    item: Any,
+    *,
+    never: bool,
+    now: dt.datetime,
+) -> Ready:
     name = f"{raw['name']}({index}:{_describe(item)})"
     variables = _variables(item)
-    when = each_when.fill(variables)
+    when = each_when.fill(variables, now=now)
     try:
         if never or (when and not condition.evaluate(when)):
-            return _skip(name, raw, when)
+            return Ready.to_skip(raw, _when_false(when), name=name)
     except ExpressionError as error:
-        return _skip(name, raw, when, str(error))
-    return _ready(each.fill(variables, strict=True), name)
+        return Ready.to_skip(raw, "", name=name, error=str(error))
+    return _ready(each.fill(variables, strict=True, now=now), name)
 
 
 def _items(body: Mapping[str, Any]) -> list[Any]:

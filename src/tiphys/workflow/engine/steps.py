@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import partial
 from typing import Any
 
 from tiphys.errors import ExpressionError
@@ -152,10 +151,12 @@ class GroupExecution(Execution):
     def _start(self, raw: dict[str, Any], one: Ready | None) -> None:
         name = f"{self.node.name}.{raw.get('name', '') if one is None else one.name}"
         if one is None:
-            one = Ready.of_nothing(raw)
+            one = Ready.to_skip(raw, "Skipped, empty params")
         call = self.steps.call(one, self, name, self.node, (self.node,))
         if one.error or one.skipped:
-            if self.state.tree.named(name) is None:
+            if (known := self.state.tree.named(name)) is not None:
+                self.state.tree.link(self.node, known)
+            else:
                 add_skipped(self.state, call, "Error" if one.error else "Skipped", one.error or one.skipped)
             if one.error:
                 self.end("Error", one.error)
@@ -173,12 +174,11 @@ class GroupExecution(Execution):
             self.end("Failed", error)
             return
         if error is not None:
-            self.state.link_late(self.node, node)
             self.end("Error", f"step group deemed errored due to child {node.name} error: {error}")
             return
         plan = self._plans[node.name]
         try:
-            handled = self.steps.run_exit_handler(plan.exit, node, plan.name, self._one_less, self)
+            handled = self.steps.run_exit_handler(plan.exit, node, plan.name, self, self.steps.scope, self._one_less)
         except ExpressionError as failure:
             self.end("Error", str(failure))
             return

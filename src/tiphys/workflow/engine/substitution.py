@@ -5,8 +5,9 @@ A template that a thousand nodes run is walked once; each node costs only the st
 
 from __future__ import annotations
 
+import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tiphys.workflow.expr import tags
@@ -29,28 +30,43 @@ class Pattern:
     __slots__ = ("_plan", "names", "nested", "raw")
 
     def __init__(self, raw: Any) -> None:
+        """Walk the value.
+
+        Raises:
+            ExpressionError: a tag is not closed.
+        """
         self.raw = raw
         found: list[str] = []
         self._plan = _plan(raw, found)
         self.names = frozenset().union(*map(tags.names, found)) if found else _NO_NAMES
         self.nested = any(_NESTED.search(text) for text in found)
 
-    def fill(self, scope: Mapping[str, Any], *, strict: bool = False) -> Any:
+    @property
+    def tagged(self) -> bool:
+        """There is something to fill in."""
+        return self._plan is not None
+
+    def fill(self, scope: Mapping[str, Any], *, strict: bool = False, now: dt.datetime | None = None) -> Any:
         """The value with its tags replaced; it shares with `raw` what holds none.
+
+        Args:
+            now: for expressions that ask for the time.
 
         Raises:
             ExpressionError: `strict`, and a tag cannot be resolved; otherwise such tags stay as they are.
         """
-        return self.raw if self._plan is None else _fill(self.raw, self._plan, scope, strict)
+        if self._plan is None:
+            return self.raw
+        return _fill(self.raw, self._plan, lambda text: fill_text(text, scope, strict=strict, now=now))
 
 
-def fill_text(text: str, scope: Mapping[str, Any], *, strict: bool = False) -> str:
+def fill_text(text: str, scope: Mapping[str, Any], *, strict: bool = False, now: dt.datetime | None = None) -> str:
     """One string with its tags replaced; where tags are nested, from the inside out."""
     if "{{" not in text:
         return text
-    filled = tags.substitute(text, scope, strict=strict)
+    filled = tags.substitute(text, scope, strict=strict, now=now)
     while filled != text and _NESTED.search(text):
-        text, filled = filled, tags.substitute(filled, scope, strict=strict)
+        text, filled = filled, tags.substitute(filled, scope, strict=strict, now=now)
     return filled
 
 
@@ -77,20 +93,20 @@ def _plan(value: Any, found: list[str]) -> Any:
             return None
 
 
-def _fill(value: Any, plan: Any, scope: Mapping[str, Any], strict: bool) -> Any:
+def _fill(value: Any, plan: Any, replace: Callable[[str], str]) -> Any:
     if plan is True:
-        return fill_text(value, scope, strict=strict)
+        return replace(value)
     if isinstance(plan, dict):
         filled = dict(value)
         for key, (inner, in_key) in plan.items():
-            item = filled[key] if inner is None else _fill(value[key], inner, scope, strict)
+            item = value[key] if inner is None else _fill(value[key], inner, replace)
             if in_key:
                 del filled[key]
-                filled[fill_text(key, scope, strict=strict)] = item
+                filled[replace(key)] = item
             else:
                 filled[key] = item
         return filled
     listed = list(value)
     for at, inner in plan:
-        listed[at] = _fill(value[at], inner, scope, strict)
+        listed[at] = _fill(value[at], inner, replace)
     return listed

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tiphys.errors import TiphysError
-from tiphys.kit.codec import DecodeError, encode
+from tiphys.kit.codec import DecodeError, convert, encode
 from tiphys.kube.objects.patches import KUBERNETES_KEYS, strategic_merge
 from tiphys.workflow.engine.protocol import FetchKind
 from tiphys.workflow.engine.substitution import Pattern
@@ -55,6 +55,11 @@ class Use:
     template: str = ""
     ref: TemplateRef | None = None
     inline: dict[str, Any] | None = None
+
+    @classmethod
+    def of_reference(cls, reference: Mapping[str, Any], name: str) -> Use:
+        """By a node's templateRef."""
+        return cls(name, ref=convert(reference, TemplateRef))
 
 
 @dataclass(slots=True)

@@ -45,6 +45,17 @@ class Tree:
         """The children that are there (a retry by a user may have taken some away)."""
         return (self.nodes[child] for child in node.children if child in self.nodes)
 
+    def inside(self, boundary: Node) -> list[Node]:
+        """The nodes directly within a Steps or DAG node, groups and attempts included."""
+        found: dict[str, Node] = {}
+        todo = list(self.children(boundary))
+        while todo:
+            node = todo.pop()
+            if node.boundary_id == boundary.id and node.id not in found:
+                found[node.id] = node
+                todo += self.children(node)
+        return list(found.values())
+
     def attempts(self, retry: Node) -> list[Node]:
         """The attempts under a Retry node, first to last."""
         return [child for child in self.children(retry) if child.retried]

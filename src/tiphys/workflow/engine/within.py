@@ -7,9 +7,9 @@ from typing import Any
 
 from tiphys.errors import ExpressionError
 from tiphys.workflow.engine.arguments import outputs_from, scope_within
-from tiphys.workflow.engine.hooks import ExitUse, run_exit_handler
+from tiphys.workflow.engine.hooks import ExitHandler, ExitUse
 from tiphys.workflow.engine.launch import launch
-from tiphys.workflow.engine.loops import Ready
+from tiphys.workflow.engine.loops import Ready, ScopeOf
 from tiphys.workflow.engine.nodes import Node
 from tiphys.workflow.engine.scopes import mentioned, of_loop, of_node, of_skipped
 from tiphys.workflow.engine.state import Call, Execution, Owner, State, Task
@@ -38,7 +38,7 @@ class Enclosing(Execution):
         self.task = task
         self.template = task.template
         lens = task.template.lens
-        state.limits.limit_boundary(node, lens.parallelism, bool(lens.fail_fast), state.tree.nodes.values())
+        state.limits.limit_boundary(node, lens.parallelism, bool(lens.fail_fast), state.tree.inside(node))
 
     # -- variables ----------------------------------------------------------------------------------------------------
 
@@ -105,27 +105,41 @@ class Enclosing(Execution):
         launch(self.state, call)
 
     def run_exit_handler(
-        self, handler: ExitUse | None, subject: Node, name: str, done: Callable[[], None], owner: Execution
+        self,
+        handler: ExitUse | None,
+        subject: Node,
+        name: str,
+        owner: Execution,
+        scope_of: ScopeOf,
+        done: Callable[[], None],
     ) -> bool:
         """Run the exit handler of a step's node; `done` is called once it has ended. False where there is none to run.
 
         Raises:
             ExpressionError: its expression cannot be evaluated.
         """
-        if handler is None:
+        if handler is None or not subject.completed or not self.state.limits.allows(on_exit=True):
             return False
-        return run_exit_handler(
-            self.state,
-            handler,
-            subject,
-            owner,
+        scope = dict(scope_of(handler.names, handler.everything))
+        prefix = f"{self.role}.{name}"
+        scope |= of_node(self.state.tree, prefix, subject) | {f"{prefix}.status": subject.phase}
+        if not handler.wanted(scope, self.state.now):
+            return False
+        call = Call(
+            name=f"{subject.name}.onExit",
+            use=handler.use,
             base=self.template.base,
+            owner=ExitHandler(owner, done),
             boundary=self.node,
-            prefix=f"{self.role}.{name}",
-            scope=self.scope(frozenset(), everything=True),
+            parent=subject,
+            parents=(subject,),
+            arguments=handler.arguments.fill(scope, now=self.state.now),
+            on_exit=True,
+            flag={"hooked": True},
             depth=self.task.call.depth + 1,
-            done=done,
         )
+        launch(self.state, call)
+        return True
 
     # -- the end ------------------------------------------------------------------------------------------------------
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 from collections.abc import Mapping
 from typing import Any
 
-from tiphys.errors import ExpressionError
 from tiphys.workflow.expr import gotext
 from tiphys.workflow.expr.golang import format_value, marshal, type_name
-from tiphys.workflow.expr.lang.functions import Function, from_json
-from tiphys.workflow.expr.lang.values import Fault, as_integer, is_number
+from tiphys.workflow.expr.lang.functions import Function
+from tiphys.workflow.expr.lang.values import FaultError, as_integer, is_number
 
 __all__ = ["functions"]
 
@@ -20,7 +18,7 @@ def _as_int(value: Any) -> int:
     if isinstance(value, str):
         return gotext.parse_int(value)
     if not is_number(value):
-        raise Fault(f"asInt() not supported on {type_name(value)} {format_value(value)}")
+        raise FaultError(f"asInt() not supported on {type_name(value)} {format_value(value)}")
     return as_integer(value)
 
 
@@ -28,7 +26,7 @@ def _as_float(value: Any) -> float:
     if isinstance(value, str):
         return gotext.parse_float(value)
     if not is_number(value):
-        raise Fault(f"asFloat() not supported on {type_name(value)} {format_value(value)}")
+        raise FaultError(f"asFloat() not supported on {type_name(value)} {format_value(value)}")
     return float(value)
 
 

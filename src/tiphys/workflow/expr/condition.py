@@ -6,6 +6,7 @@ time, as govaluate does. Called by the engine after tags are replaced, and by va
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import math
 from collections.abc import Callable
@@ -21,9 +22,10 @@ __all__ = ["evaluate"]
 
 _MAX_LENGTH = 64 * 1024
 _MAX_DEPTH = 60
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
-class _Failure(Exception):
+class _FailureError(Exception):
     """govaluate's words for what went wrong while evaluating."""
 
 
@@ -31,7 +33,7 @@ def _modifier(name: str, operate: Callable[[float, float], float]) -> Callable[[
     def run(left: Any, right: Any) -> float:
         for value in (left, right):
             if not isinstance(value, float):
-                raise _Failure(_not_number(value, "modifier", name))
+                raise _FailureError(_not_number(value, "modifier", name))
         return operate(left, right)
 
     return run
@@ -44,7 +46,9 @@ def _not_number(value: Any, role: str, name: str) -> str:
 def _add(left: Any, right: Any) -> Any:
     if isinstance(left, str) or isinstance(right, str):
         return format_value(left) + format_value(right)
-    return _modifier("+", lambda one, other: one + other)(left, right)
+    if not (isinstance(left, float) and isinstance(right, float)):
+        raise _FailureError(_not_number(left, "modifier", "+"))
+    return left + right
 
 
 def _divide(left: float, right: float) -> float:
@@ -80,7 +84,7 @@ def _comparison(name: str, operate: Callable[[Any, Any], bool]) -> Callable[[Any
         if isinstance(left, str) and isinstance(right, str):
             return operate(left, right)
         if not (isinstance(left, float) and isinstance(right, float)):
-            raise _Failure(_not_number(left, "comparator", name))
+            raise _FailureError(_not_number(left, "comparator", name))
         return operate(left, right)
 
     return run
@@ -90,16 +94,19 @@ def _equal(left: Any, right: Any) -> bool:
     return type(left) is type(right) and bool(left == right)
 
 
-def _matches(left: Any, right: Any) -> bool:
-    for value in (left, right):
-        if not isinstance(value, str):
-            raise _Failure(_not_number(value, "comparator", "=~"))
-    return regex.compile_pattern(right).matches(left)
+def _regexp(name: str) -> Callable[[Any, Any], bool]:
+    def run(left: Any, right: Any) -> bool:
+        for value in (left, right):
+            if not isinstance(value, str):
+                raise _FailureError(_not_number(value, "comparator", name))
+        return regex.compile_pattern(right).matches(left) == (name == "=~")
+
+    return run
 
 
 def _in(left: Any, right: Any) -> bool:
     if not isinstance(right, list):
-        raise _Failure(_not_number(right, "comparator", "in"))
+        raise _FailureError(_not_number(right, "comparator", "in"))
     return any(_equal(left, value) for value in right)
 
 
@@ -118,8 +125,8 @@ _OPERATORS = {
     "<=": _Operator(_COMPARE, _comparison("<=", lambda left, right: left <= right)),
     ">": _Operator(_COMPARE, _comparison(">", lambda left, right: left > right)),
     ">=": _Operator(_COMPARE, _comparison(">=", lambda left, right: left >= right)),
-    "=~": _Operator(_COMPARE, _matches),
-    "!~": _Operator(_COMPARE, lambda left, right: not _matches(left, right)),
+    "=~": _Operator(_COMPARE, _regexp("=~")),
+    "!~": _Operator(_COMPARE, _regexp("!~")),
     "in": _Operator(_COMPARE, _in),
     "&": _Operator(_BITWISE, _modifier("&", _bits(lambda left, right: left & right))),
     "|": _Operator(_BITWISE, _modifier("|", _bits(lambda left, right: left | right))),
@@ -153,7 +160,7 @@ def evaluate(when: str) -> bool:
     code = _compile(when) if len(when) <= _MAX_LENGTH else _too_long(when)
     try:
         result = code()
-    except (_Failure, ExpressionError) as error:
+    except (_FailureError, ExpressionError) as error:
         raise ExpressionError(f"Failed to evaluate 'when' expresion '{when}': {error}") from error
     if not isinstance(result, bool):
         raise ExpressionError(f"Expected boolean evaluation for '{when}'. Got {format_value(result)}")
@@ -169,7 +176,7 @@ def _compile(when: str) -> Code:
     try:
         tokens = tokenize(when)
     except ExpressionError as error:
-        hint = " (hint: try wrapping the affected expression in quotes (\"))" if "Invalid token" in str(error) else ""
+        hint = ' (hint: try wrapping the affected expression in quotes ("))' if "Invalid token" in str(error) else ""
         raise ExpressionError(f"Invalid 'when' expression '{when}': {error}{hint}") from error
     strings = as_strings(tokens)
     try:
@@ -230,8 +237,11 @@ class _Parser:
     def _operand(self) -> Code:
         token = self._next()
         match token.kind:
-            case "NUMERIC" | "BOOLEAN" | "STRING" | "TIME":
+            case "NUMERIC" | "BOOLEAN" | "STRING":
                 return lambda: token.value
+            case "TIME":
+                seconds = float((token.value - _EPOCH) // dt.timedelta(seconds=1))
+                return lambda: seconds
             case "PREFIX":
                 return _prefix(token.value, self._operand())
             case "ACCESSOR":
@@ -250,11 +260,11 @@ class _Parser:
 def _step(name: str, right: Code) -> Callable[[Any], Any]:
     match name:
         case "&&":
-            return lambda left: _bool(left, name) and _bool(right(), name)
+            return lambda left: left is not False and _bool(name, left, right())
         case "||":
-            return lambda left: _bool(left, name) or _bool(right(), name)
+            return lambda left: left is True or _bool(name, left, right())
         case "?":
-            return lambda left: right() if _bool(left, name) else None
+            return lambda left: None if left is False else _chosen(left, right())
         case ":" | "??":
             return lambda left: right() if left is None else left
         case ",":
@@ -263,18 +273,29 @@ def _step(name: str, right: Code) -> Callable[[Any], Any]:
     return lambda left: operate(left, right())
 
 
-def _bool(value: Any, name: str) -> bool:
-    if not isinstance(value, bool):
-        role = "ternary" if name == "?" else "logical"
-        raise _Failure(f"Value '{format_value(value)}' cannot be used with the {role} operator '{name}', it is not a bool")
+def _bool(name: str, left: Any, right: Any) -> bool:
+    """The right side of && or ||, when the left one has not decided; both are evaluated before either is checked."""
+    for value in (left, right):
+        if not isinstance(value, bool):
+            raise _FailureError(_not_bool(value, "logical", name))
+    return bool(right)
+
+
+def _chosen(condition: Any, value: Any) -> Any:
+    if not isinstance(condition, bool):
+        raise _FailureError(_not_bool(condition, "ternary", "?"))
     return value
+
+
+def _not_bool(value: Any, role: str, name: str) -> str:
+    return f"Value '{format_value(value)}' cannot be used with the {role} operator '{name}', it is not a bool"
 
 
 def _prefix(name: str, operand: Code) -> Code:
     def run() -> Any:
         value = operand()
         if not isinstance(value, bool if name == "!" else float):
-            raise _Failure(f"Value '{format_value(value)}' cannot be used with the prefix '{name}'")
+            raise _FailureError(f"Value '{format_value(value)}' cannot be used with the prefix '{name}'")
         if name == "!":
             return not value
         return -value if name == "-" else float(~int(value))
@@ -284,6 +305,6 @@ def _prefix(name: str, operand: Code) -> Code:
 
 def _no_parameter(name: str) -> Code:
     def run() -> Any:
-        raise _Failure(f"No parameter '{name}' found.")
+        raise _FailureError(f"No parameter '{name}' found.")
 
     return run

@@ -1,8 +1,7 @@
-"""The tokens of govaluate's language, and which may follow which. Called by `condition`, and by validation through it."""
+"""The tokens of govaluate's language, and which may follow which. Called by `condition`."""
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from dataclasses import dataclass, replace
 from typing import Any
@@ -49,12 +48,11 @@ _DATES = (
     "2006-01-02T15:04Z0700",
     "2006-01-02T15:04:05Z0700",
 )
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`kind` is govaluate's name of it; a TIME's value is its Unix time."""
+    """`kind` is govaluate's name of it; a TIME's value is a datetime."""
 
     kind: str
     value: Any
@@ -196,10 +194,9 @@ class _Reader:
         if text[:1].isalnum():
             for layout in _DATES:
                 try:
-                    moment = gotime.parse_time(layout, text)
+                    return Token("TIME", gotime.parse_time(layout, text))
                 except ExpressionError:
                     continue
-                return Token("TIME", float((moment - _EPOCH) // dt.timedelta(seconds=1)))
         return Token("STRING", text)
 
     def _symbol(self, before: str) -> Token:

@@ -10,60 +10,56 @@ import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from tiphys.errors import ExpressionError
 from tiphys.workflow.expr import lang
 
-__all__ = ["Depends", "TaskResult", "from_dependencies", "parse"]
+__all__ = ["Depends", "TaskResult", "TaskState", "from_dependencies", "parse"]
 
 _REFERENCE = re.compile(r"([a-zA-Z0-9][-a-zA-Z0-9]*?\.[A-Z][a-zA-Z]+)|([a-zA-Z0-9][-a-zA-Z0-9]*)")
 
 
+class TaskResult(StrEnum):
+    """What may be true of a task that has ended, and what may stand after the dot."""
+
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    ERRORED = "Errored"
+    SKIPPED = "Skipped"
+    OMITTED = "Omitted"
+    DAEMONED = "Daemoned"
+    ANY_SUCCEEDED = "AnySucceeded"  # of a loop's children
+    ALL_FAILED = "AllFailed"
+
+
+_RESULTS = frozenset(TaskResult)
+_OF_LOOPS = frozenset({TaskResult.ANY_SUCCEEDED, TaskResult.ALL_FAILED})
+_GOING_ON = frozenset({TaskResult.SUCCEEDED, TaskResult.SKIPPED, TaskResult.DAEMONED})
+
+
 @dataclass(frozen=True, slots=True)
-class TaskResult:
-    """What is true of a task that has ended; several may be (a loop that Succeeded and AnySucceeded).
+class TaskState:
+    """A task that has ended.
 
     Attributes:
-        any_succeeded, all_failed: of a loop's children only.
-        continue_on_error, continue_on_failed: the task's `continueOn`, which a bare name forgives.
+        results: all that is true of it.
+        continue_on_error, continue_on_failed: its `continueOn`, which a bare name forgives.
     """
 
-    succeeded: bool = False
-    failed: bool = False
-    errored: bool = False
-    skipped: bool = False
-    omitted: bool = False
-    daemoned: bool = False
-    any_succeeded: bool = False
-    all_failed: bool = False
+    results: frozenset[TaskResult]
     continue_on_error: bool = False
     continue_on_failed: bool = False
 
-    @property
-    def allows(self) -> bool:
-        """What the bare name of the task means."""
+    def holds(self, result: TaskResult | None) -> bool:
+        """Whether `task.Result` is true; None is the bare name."""
+        if result is not None:
+            return result in self.results
         return (
-            self.succeeded
-            or self.skipped
-            or self.daemoned
-            or (self.errored and self.continue_on_error)
-            or (self.failed and self.continue_on_failed)
+            not _GOING_ON.isdisjoint(self.results)
+            or (self.continue_on_error and TaskResult.ERRORED in self.results)
+            or (self.continue_on_failed and TaskResult.FAILED in self.results)
         )
-
-
-# What may stand after the dot, and the attribute it asks for; "" is the bare name.
-_ATTRIBUTES = {
-    "": "allows",
-    "Succeeded": "succeeded",
-    "Failed": "failed",
-    "Errored": "errored",
-    "Skipped": "skipped",
-    "Omitted": "omitted",
-    "Daemoned": "daemoned",
-    "AnySucceeded": "any_succeeded",
-    "AllFailed": "all_failed",
-}
-_OF_LOOPS = frozenset({"AnySucceeded", "AllFailed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +76,15 @@ class Depends:
     tasks: tuple[str, ...]
     loops: frozenset[str]
     _source: str = field(repr=False)
-    _references: tuple[tuple[str, str], ...] = field(repr=False)  # task, attribute of its TaskResult
+    _references: tuple[tuple[str, TaskResult | None], ...] = field(repr=False)  # None: the bare name
 
-    def evaluate(self, results: Mapping[str, TaskResult]) -> bool:
-        """Whether the task may run; every task named must be in `results`.
+    def evaluate(self, states: Mapping[str, TaskState]) -> bool:
+        """Whether the task may run; every task named must be in `states`.
 
         Raises:
             ExpressionError: the condition is no boolean expression.
         """
-        env = {f"r{at}": getattr(results[task], wanted) for at, (task, wanted) in enumerate(self._references)}
+        env = {f"r{at}": states[task].holds(result) for at, (task, result) in enumerate(self._references)}
         try:
             return lang.evaluate_bool(self._source, env)
         except ExpressionError as error:
@@ -102,16 +98,16 @@ def parse(text: str) -> Depends:
     Raises:
         ExpressionError: an unknown result, or no expression at all.
     """
-    references: list[tuple[str, str]] = []
+    references: list[tuple[str, TaskResult | None]] = []
     loops: set[str] = set()
 
     def replace(match: re.Match[str]) -> str:
         task, _, result = (match[1] or match[2]).partition(".")
-        if result not in _ATTRIBUTES:
+        if result and result not in _RESULTS:
             raise ExpressionError(f"task result '{result}' for task '{task}' is invalid")
         if result in _OF_LOOPS:
             loops.add(task)
-        references.append((task, _ATTRIBUTES[result]))
+        references.append((task, TaskResult(result) if result else None))
         return f"r{len(references) - 1}"
 
     source = _REFERENCE.sub(replace, text)
@@ -127,5 +123,5 @@ def from_dependencies(names: Iterable[str]) -> Depends:
     """The condition that `dependencies: [a, b]` stands for: each of them as a bare name."""
     tasks = tuple(dict.fromkeys(names))
     source = " && ".join(f"r{index}" for index in range(len(tasks))) or "true"
-    references = tuple((task, _ATTRIBUTES[""]) for task in tasks)
+    references = tuple((task, None) for task in tasks)
     return Depends(" && ".join(tasks), tasks, frozenset(), source, references)

@@ -14,13 +14,13 @@ _UNITS = {
     "ns": 1,
     "us": 1_000,
     "µs": 1_000,  # U+00B5
-    "μs": 1_000,  # U+03BC  # noqa: RUF001 - Go takes both letters
+    "μs": 1_000,  # U+03BC
     "ms": 1_000_000,
     "s": 1_000_000_000,
     "m": 60_000_000_000,
     "h": 3_600_000_000_000,
 }
-_TERM = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)  # noqa: RUF001
+_TERM = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d+", re.ASCII)
 _LIMIT = 1 << 63
 

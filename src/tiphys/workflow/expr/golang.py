@@ -239,6 +239,9 @@ def _verb_body(verb: str, flags: str, precision: int | None, value: Any) -> str 
             return {"c": chr(point), "q": f"'{chr(point)}'", "U": f"U+{point:04X}"}[verb]
         return None
     if isinstance(value, float) and verb in "eEfFgG":
-        return format(value, f".{6 if precision is None else precision}{verb}") if verb not in "gG" or precision \
+        return (
+            format(value, f".{6 if precision is None else precision}{verb}")
+            if verb not in "gG" or precision
             else _format_float(value)
+        )
     return None

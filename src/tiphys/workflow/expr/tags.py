@@ -1,8 +1,8 @@
 """`{{name}}` and `{{=expression}}` in manifests: find them, fill them in. Called by the engine and by validation.
 
-One pass, as Argo's: a tag runs from "{{" to the next "}}"; of tags in tags the inner one is replaced, and the outer one is
-left for another pass. The engine works on the strings of a template one by one; `json=True` is for a text that is JSON as
-a whole, where values are escaped on the way in.
+One pass, as Argo's: a tag runs from "{{" to the next "}}"; of tags in tags the inner one is replaced, and the outer one
+is left for another pass. The engine works on the strings of a template one by one; `json=True` is for a text that is
+JSON as a whole, where values are escaped on the way in.
 """
 
 from __future__ import annotations
@@ -111,7 +111,9 @@ def _pieces(text: str, json: bool) -> tuple[str | _Tag, ...]:
     while (start := text.find("{{", position)) >= 0:
         end = text.find("}}", start + 2)
         if end < 0:
-            raise ExpressionError(f'Cannot find end tag="}}}}" of the tag that starts with {quote(text[start : start + 60])}')
+            raise ExpressionError(
+                f'Cannot find end tag="}}}}" of the tag that starts with {quote(text[start : start + 60])}'
+            )
         if start > position:
             pieces.append(text[position:start])
         pieces.append(_tag(text[start + 2 : end], json))
@@ -143,9 +145,7 @@ def _expression_tag(text: str, json: bool) -> _Tag:
         return _Tag(text, expression=source)  # the evaluation will say why
 
 
-def _simple(
-    tag: _Tag, scope: Mapping[str, Any], strict: bool, keep: Callable[[str], bool] | None, json: bool
-) -> str:
+def _simple(tag: _Tag, scope: Mapping[str, Any], strict: bool, keep: Callable[[str], bool] | None, json: bool) -> str:
     value = scope.get(tag.name)
     if value is not None:
         return _text(value, json)
@@ -163,9 +163,7 @@ def _text(value: Any, json: bool) -> str:
     return json_library.dumps(text, ensure_ascii=False)[1:-1] if json else text
 
 
-def _expression(
-    tag: _Tag, env: Mapping[str, Any], strict: bool, keep: Callable[[str], bool] | None, json: bool
-) -> str:
+def _expression(tag: _Tag, env: Mapping[str, Any], strict: bool, keep: Callable[[str], bool] | None, json: bool) -> str:
     missing = sorted(name for name in tag.needs or () if _is_missing(name, env))
     if missing and (not strict or (keep is not None and any(keep(name) for name in missing))):
         return "{{" + tag.text + "}}"

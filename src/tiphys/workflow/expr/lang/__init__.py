@@ -2,8 +2,8 @@
 
     tokens -> parser -> nodes -> compiler (closures, cached by source) -> a value
 
-Called by `expr.tags` and the engine. Bounded in depth, size and steps; reads nothing but its environment: the time comes
-with `environment(scope, now=…)`. Every failure is an ExpressionError.
+Called by `expr.tags` and the engine. Bounded in depth, size and steps; reads nothing but its environment: the time
+comes with `environment(scope, now=…)`. Every failure is an ExpressionError.
 """
 
 from __future__ import annotations

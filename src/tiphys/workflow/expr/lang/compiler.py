@@ -17,7 +17,7 @@ from tiphys.workflow.expr.lang.methods import method_of
 from tiphys.workflow.expr.lang.operators import PREDICATES
 from tiphys.workflow.expr.lang.predicates import PREDICATE_RUNS
 from tiphys.workflow.expr.lang.tokens import located
-from tiphys.workflow.expr.lang.values import ARITHMETIC, Fault, check_bool, fetch, make_range, negate, slice_of
+from tiphys.workflow.expr.lang.values import ARITHMETIC, FaultError, check_bool, fetch, make_range, negate, slice_of
 
 __all__ = ["compile_tree"]
 
@@ -73,7 +73,7 @@ class _Compiler:
         def run(frame: Frame) -> Any:
             try:
                 return code(frame)
-            except Fault as fault:
+            except FaultError as fault:
                 raise located(str(fault), source, at) from fault
 
         return run
@@ -84,7 +84,7 @@ class _Compiler:
         def run(value: Any, frame: Frame) -> Any:
             try:
                 return step(value, frame)
-            except Fault as fault:
+            except FaultError as fault:
                 raise located(str(fault), source, at) from fault
 
         return run
@@ -234,7 +234,7 @@ class _Compiler:
             function = method_of(value, name)
             if function is None:
                 if value is not None and not isinstance(value, Mapping):
-                    raise Fault(f"type {type_name(value)} has no method {name}")
+                    raise FaultError(f"type {type_name(value)} has no method {name}")
                 function = fetch(value, name)
             return _run_function(name, function, [code(frame) for code in codes])
 
@@ -273,7 +273,7 @@ class _Compiler:
             for key, value in codes:
                 name = key(frame)
                 if not isinstance(name, str):
-                    raise Fault(f"interface conversion: interface {{}} is {type_name(name)}, not string")
+                    raise FaultError(f"interface conversion: interface {{}} is {type_name(name)}, not string")
                 result[name] = value(frame)
             return result
 
@@ -301,9 +301,9 @@ class _Compiler:
 
 def _run_function(name: str, function: Any, arguments: list[Any]) -> Any:
     if function is None:
-        raise Fault(f"{name} is nil; cannot call nil as function")
+        raise FaultError(f"{name} is nil; cannot call nil as function")
     if not isinstance(function, Function):
-        raise Fault(f"{type_name(function)} is not callable")
+        raise FaultError(f"{type_name(function)} is not callable")
     return call_checked(name, function, arguments)
 
 

@@ -13,7 +13,7 @@ from tiphys.workflow.expr.golang import format_value
 from tiphys.workflow.expr.lang.compiler import compile_tree
 from tiphys.workflow.expr.lang.frame import Code, Frame
 from tiphys.workflow.expr.lang.parser import parse
-from tiphys.workflow.expr.lang.values import Fault
+from tiphys.workflow.expr.lang.values import FaultError
 
 __all__ = ["environment", "evaluate", "evaluate_bool"]
 
@@ -36,7 +36,7 @@ def evaluate(source: str, env: Mapping[str, Any]) -> Any:
     code = _compiled(source)
     try:
         return code(Frame(env))
-    except Fault as fault:
+    except FaultError as fault:
         raise ExpressionError(str(fault)) from fault
     except (RecursionError, MemoryError) as error:
         raise ExpressionError(f"expression is nested too deeply: {source[:60]}") from error

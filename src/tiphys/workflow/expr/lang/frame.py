@@ -1,4 +1,4 @@
-"""What one evaluation carries along: the environment, `let` variables, the element of a predicate, what is left to spend."""
+"""What one evaluation carries along: environment, `let` variables, the element of a predicate, the budget."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tiphys.workflow.expr.lang.functions import MAX_ELEMENTS
-from tiphys.workflow.expr.lang.values import Fault
+from tiphys.workflow.expr.lang.values import FaultError
 
 __all__ = ["Code", "Frame"]
 
@@ -28,11 +28,11 @@ class Frame:
         """Count elements made or visited.
 
         Raises:
-            Fault: more than one evaluation may.
+            FaultError: more than one evaluation may.
         """
         self.left -= count
         if self.left < 0:
-            raise Fault("memory budget exceeded")
+            raise FaultError("memory budget exceeded")
 
 
 Code = Callable[[Frame], Any]

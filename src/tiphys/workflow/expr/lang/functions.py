@@ -16,9 +16,9 @@ from typing import Any
 
 from tiphys.errors import ExpressionError
 from tiphys.kit.codec import DecodeError, decode
-from tiphys.workflow.expr import duration, gotime, gotext
+from tiphys.workflow.expr import duration, gotext, gotime
 from tiphys.workflow.expr.golang import format_value, indented, type_name
-from tiphys.workflow.expr.lang.values import Fault, as_integer, equal, is_number, less, wrap
+from tiphys.workflow.expr.lang.values import FaultError, as_integer, equal, is_number, less, wrap
 
 __all__ = ["FUNCTIONS", "MAX_ELEMENTS", "Function", "call_checked", "from_json"]
 
@@ -59,21 +59,21 @@ def call_checked(name: str, function: Function, arguments: list[Any]) -> Any:
     least = sum(1 for parameter in parameters if parameter[-1] not in "?*")
     repeats = bool(parameters) and parameters[-1].endswith("*")
     if len(arguments) < least:
-        raise Fault(f"not enough arguments to call {name}")
+        raise FaultError(f"not enough arguments to call {name}")
     if len(arguments) > len(parameters) and not repeats:
-        raise Fault(f"too many arguments to call {name}")
+        raise FaultError(f"too many arguments to call {name}")
     for index, value in enumerate(arguments):
         kind = parameters[min(index, len(parameters) - 1)].rstrip("?*")
         if not _KINDS[kind](value):
             if function.wrong:
-                raise Fault(function.wrong.format(type_name(value)))
-            raise Fault(f"cannot use {type_name(value)} as argument (type {kind}) to call {name}")
+                raise FaultError(function.wrong.format(type_name(value)))
+            raise FaultError(f"cannot use {type_name(value)} as argument (type {kind}) to call {name}")
     try:
         return function.run(*arguments)
     except ExpressionError as error:
-        raise Fault(str(error)) from error
+        raise FaultError(str(error)) from error
     except (OverflowError, RecursionError, ValueError) as error:
-        raise Fault(f"{name}: value out of range") from error
+        raise FaultError(f"{name}: value out of range") from error
 
 
 # -- numbers
@@ -84,7 +84,7 @@ def _integer(value: Any) -> int:
         try:
             return gotext.parse_int(value)
         except ExpressionError as error:
-            raise Fault(f"invalid operation: int({value})") from error
+            raise FaultError(f"invalid operation: int({value})") from error
     return as_integer(value)
 
 
@@ -93,9 +93,9 @@ def _float(value: Any) -> float:
         try:
             return gotext.parse_float(value)
         except ExpressionError as error:
-            raise Fault(f"invalid operation: float({value})") from error
+            raise FaultError(f"invalid operation: float({value})") from error
     if not is_number(value):
-        raise Fault(f"invalid operation: float({type_name(value)})")
+        raise FaultError(f"invalid operation: float({type_name(value)})")
     return float(value)
 
 
@@ -119,7 +119,7 @@ def _numbers(name: str, values: tuple[Any, ...] | list[Any]) -> Iterator[Any]:
         elif is_number(value):
             yield value
         else:
-            raise Fault(f"invalid argument for {name} (type {type_name(value)})")
+            raise FaultError(f"invalid argument for {name} (type {type_name(value)})")
 
 
 def _extreme(name: str, better: Callable[[Any, Any], bool]) -> Callable[..., Any]:
@@ -146,7 +146,7 @@ def _median(*values: Any) -> float:
 def _shift(left: bool, logical: bool = False) -> Callable[[int, int], int]:
     def run(value: int, count: int) -> int:
         if count < 0:
-            raise Fault(f"invalid operation: negative shift count {count} (type int)")
+            raise FaultError(f"invalid operation: negative shift count {count} (type int)")
         count = min(count, 64)
         if left:
             return wrap(value << count)
@@ -161,16 +161,16 @@ def _shift(left: bool, logical: bool = False) -> Callable[[int, int], int]:
 def _repeat(text: str, count: Any) -> str:
     times = as_integer(count)
     if times < 0:
-        raise Fault(f"invalid argument for repeat (expected positive integer, got {times})")
+        raise FaultError(f"invalid argument for repeat (expected positive integer, got {times})")
     if times > MAX_ELEMENTS or times * len(text) > MAX_ELEMENTS:
-        raise Fault("memory budget exceeded")
+        raise FaultError("memory budget exceeded")
     return text * times
 
 
 def _join(items: list[Any], glue: str = "") -> str:
     for item in items:
         if not isinstance(item, str):
-            raise Fault(f"interface conversion: interface {{}} is {type_name(item)}, not string")
+            raise FaultError(f"interface conversion: interface {{}} is {type_name(item)}, not string")
     return glue.join(items)
 
 
@@ -184,7 +184,7 @@ def _replace(text: str, old: str, new: str, count: Any = -1) -> str:
 
 def _bounded(text: str) -> str:
     if len(text) > MAX_ELEMENTS:
-        raise Fault("memory budget exceeded")
+        raise FaultError("memory budget exceeded")
     return text
 
 
@@ -195,12 +195,12 @@ def from_json(text: str) -> Any:
     """`json.Unmarshal` into `any`: every number is a float64.
 
     Raises:
-        Fault: the text is not JSON.
+        FaultError: the text is not JSON.
     """
     try:
         return _floats(decode(text))
     except (DecodeError, RecursionError) as error:
-        raise Fault(f"invalid JSON: {error}") from error
+        raise FaultError(f"invalid JSON: {error}") from error
 
 
 def _floats(value: Any) -> Any:
@@ -220,7 +220,7 @@ def _from_base64(text: str) -> str:
     try:
         return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True).decode(errors="replace")
     except (binascii.Error, ValueError) as error:
-        raise Fault("illegal base64 data") from error
+        raise FaultError("illegal base64 data") from error
 
 
 # -- times
@@ -230,7 +230,7 @@ def _date(*arguments: Any) -> dt.datetime:
     values = list(arguments)
     zone = values.pop(0) if values and isinstance(values[0], dt.tzinfo) else None
     if not 1 <= len(values) <= 3 or not all(isinstance(value, str) for value in values):
-        raise Fault("invalid arguments to call date (expected a string, a layout and a time zone)")
+        raise FaultError("invalid arguments to call date (expected a string, a layout and a time zone)")
     if len(values) == 3:
         zone = gotime.load_location(values[2])
     if len(values) > 1:
@@ -240,7 +240,7 @@ def _date(*arguments: Any) -> dt.datetime:
             return gotime.parse_time(gotime.LAYOUTS[name], values[0], zone or dt.UTC)
         except ExpressionError:
             continue
-    raise Fault(f"invalid date {values[0]}")
+    raise FaultError(f"invalid date {values[0]}")
 
 
 # -- lists and maps
@@ -266,7 +266,7 @@ def _get(base: Any, key: Any) -> Any:
 
 def _take(items: list[Any], count: int) -> list[Any]:
     if count < 0:
-        raise Fault(f"slice bounds out of range [:{count}]")
+        raise FaultError(f"slice bounds out of range [:{count}]")
     return items[:count]
 
 
@@ -274,16 +274,16 @@ def _from_pairs(pairs: list[Any]) -> dict[Any, Any]:
     result: dict[Any, Any] = {}
     for pair in pairs:
         if not isinstance(pair, list):
-            raise Fault(f"invalid pair {format_value(pair)}")
+            raise FaultError(f"invalid pair {format_value(pair)}")
         if len(pair) != 2 or isinstance(pair[0], (list, dict)):
-            raise Fault(f"invalid pair length {format_value(pair)}")
+            raise FaultError(f"invalid pair length {format_value(pair)}")
         result[pair[0]] = pair[1]
     return result
 
 
 def _uniq(items: list[Any]) -> list[Any]:
     if len(items) > 2000:
-        raise Fault("memory budget exceeded")  # every element is compared with every other
+        raise FaultError("memory budget exceeded")  # every element is compared with every other
     result: list[Any] = []
     for item in items:
         if not any(equal(item, other) for other in result):
@@ -308,7 +308,7 @@ def _sort(items: list[Any], order: str = "asc") -> list[Any]:
 def sort_by(items: list[Any], values: list[Any], order: Any) -> list[Any]:
     """The items in the order of their values; "asc" or "desc"."""
     if order not in ("asc", "desc"):
-        raise Fault(f"invalid order {format_value(order)}, expected asc or desc")
+        raise FaultError(f"invalid order {format_value(order)}, expected asc or desc")
     for value in values:
         less(value, values[0])  # values that cannot be compared are an error, not an order
     ranked = sorted(range(len(items)), key=lambda index: values[index], reverse=order == "desc")
@@ -317,7 +317,7 @@ def sort_by(items: list[Any], values: list[Any], order: Any) -> list[Any]:
 
 def _length(value: Any) -> int:
     if not isinstance(value, (str, list, Mapping, bytes)):
-        raise Fault(f"invalid argument for len (type {type_name(value)})")
+        raise FaultError(f"invalid argument for len (type {type_name(value)})")
     return len(value)
 
 
@@ -384,7 +384,9 @@ FUNCTIONS: dict[str, Function] = {
     "fromPairs": Function(_from_pairs, ("array",), "cannot transform {} from pairs"),
     "reverse": Function(lambda items: items[::-1], ("array",), "cannot reverse {}"),
     "uniq": Function(_uniq, ("array",), "cannot uniq {}"),
-    "concat": Function(lambda *lists: [item for part in lists for item in part], ("array", "array*"), "cannot concat {}"),
+    "concat": Function(
+        lambda *lists: [item for part in lists for item in part], ("array", "array*"), "cannot concat {}"
+    ),
     "flatten": Function(_flatten, ("array",), "cannot flatten {}"),
     "sort": Function(_sort, ("array", "string?")),
     "bitand": Function(lambda x, y: x & y, ("int", "int")),

@@ -1,4 +1,7 @@
-"""The functions of expr-lang that run a piece of expression for each element: filter, map, reduce, … Called by compiled code."""
+"""The functions of expr-lang that run a piece of expression for each element: filter, map, reduce, …
+
+Called by compiled code only.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 from tiphys.workflow.expr.golang import type_name
 from tiphys.workflow.expr.lang.frame import Code, Frame
 from tiphys.workflow.expr.lang.functions import sort_by
-from tiphys.workflow.expr.lang.values import ARITHMETIC, Fault, check_bool
+from tiphys.workflow.expr.lang.values import ARITHMETIC, FaultError, check_bool
 
 __all__ = ["PREDICATE_RUNS"]
 
@@ -20,7 +23,7 @@ _add = ARITHMETIC["+"]
 def _elements(frame: Frame, value: Any, name: str, *, backwards: bool = False) -> Iterator[tuple[int, Any]]:
     """Each element in turn, with the frame pointing at it; the frame is as before afterwards."""
     if not isinstance(value, list):
-        raise Fault(f"builtin {name} takes only array (got {type_name(value)})")
+        raise FaultError(f"builtin {name} takes only array (got {type_name(value)})")
     before = frame.item, frame.index, frame.acc
     indices = range(len(value) - 1, -1, -1) if backwards else range(len(value))
     try:
@@ -50,10 +53,7 @@ def _next(found: Iterator[tuple[int, Any]], place: int, missing: Any) -> Any:
 
 
 def _all(frame: Frame, codes: list[Code]) -> bool:
-    for _ in _elements(frame, codes[0](frame), "all"):
-        if not check_bool(codes[1](frame)):
-            return False
-    return True
+    return all(check_bool(codes[1](frame)) for _ in _elements(frame, codes[0](frame), "all"))
 
 
 def _one(frame: Frame, codes: list[Code]) -> bool:
@@ -82,7 +82,7 @@ def _group_by(frame: Frame, codes: list[Code]) -> dict[Any, list[Any]]:
     for _, item in _elements(frame, codes[0](frame), "groupBy"):
         key = codes[1](frame)
         if isinstance(key, (list, dict)):
-            raise Fault(f"runtime error: hash of unhashable type {type_name(key)}")
+            raise FaultError(f"runtime error: hash of unhashable type {type_name(key)}")
         groups.setdefault(key, []).append(item)
     return groups
 
@@ -107,7 +107,7 @@ def _reduce(frame: Frame, codes: list[Code]) -> Any:
         frame.acc = acc
         acc = codes[1](frame)
     if not started:
-        raise Fault("reduce of empty array with no initial value")
+        raise FaultError("reduce of empty array with no initial value")
     return acc
 
 

@@ -1,7 +1,7 @@
 """What the operators of expr-lang do to values: Go's numbers, comparisons, members. Pure functions on plain data.
 
-A value is None, bool, int, float, str, bytes, list, dict, datetime, timedelta, tzinfo or a function. A `Fault` is an
-error without a place; the compiler adds it.
+A value is None, bool, int, float, str, bytes, list, dict, datetime, timedelta, tzinfo or a function. A `FaultError` is
+an error without a place; the compiler adds it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tiphys.workflow.expr.golang import format_value, type_name
 
 __all__ = [
     "ARITHMETIC",
-    "Fault",
+    "FaultError",
     "as_integer",
     "check_bool",
     "contains",
@@ -33,7 +33,7 @@ __all__ = [
 _WRAP = 1 << 63
 
 
-class Fault(Exception):
+class FaultError(Exception):
     """What went wrong, in expr-lang's words, not yet with its place."""
 
 
@@ -50,7 +50,7 @@ def wrap(value: int) -> int:
 def as_integer(value: Any) -> int:
     """runtime.ToInt: floats lose their fraction."""
     if not is_number(value):
-        raise Fault(f"invalid operation: int({type_name(value)})")
+        raise FaultError(f"invalid operation: int({type_name(value)})")
     if isinstance(value, float):
         return wrap(int(value)) if math.isfinite(value) else -_WRAP
     return int(value)
@@ -59,7 +59,7 @@ def as_integer(value: Any) -> int:
 def check_bool(value: Any) -> bool:
     """A condition's value."""
     if not isinstance(value, bool):
-        raise Fault(f"interface conversion: interface {{}} is {_nil_name(value)}, not bool")
+        raise FaultError(f"interface conversion: interface {{}} is {_nil_name(value)}, not bool")
     return value
 
 
@@ -67,8 +67,8 @@ def _nil_name(value: Any) -> str:
     return "nil" if value is None else type_name(value)
 
 
-def _mismatch(operator: str, left: Any, right: Any) -> Fault:
-    return Fault(f"invalid operation: {type_name(left)} {operator} {type_name(right)}")
+def _mismatch(operator: str, left: Any, right: Any) -> FaultError:
+    return FaultError(f"invalid operation: {type_name(left)} {operator} {type_name(right)}")
 
 
 def equal(left: Any, right: Any) -> bool:
@@ -167,7 +167,7 @@ def _modulo(left: Any, right: Any) -> int:
     if not (type(left) is int and type(right) is int):
         raise _mismatch("%", left, right)
     if right == 0:
-        raise Fault("integer divide by zero")
+        raise FaultError("integer divide by zero")
     remainder = abs(left) % abs(right)  # Go's takes the sign of the left side
     return -remainder if left < 0 else remainder
 
@@ -189,7 +189,7 @@ def _text_test(name: str, test: Callable[[str, str], bool]) -> Callable[[Any, An
             return False
         for side in (left, right):
             if not isinstance(side, str):
-                raise Fault(f"interface conversion: interface {{}} is {type_name(side)}, not string")
+                raise FaultError(f"interface conversion: interface {{}} is {type_name(side)}, not string")
         return test(left, right)
 
     run.__name__ = name
@@ -206,7 +206,7 @@ def contains(left: Any, right: Any) -> bool:
         case Mapping():
             return isinstance(left, (str, int, float)) and left in right
         case _:
-            raise Fault(f'operator "in" not defined on {type_name(right)}')
+            raise FaultError(f'operator "in" not defined on {type_name(right)}')
 
 
 ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
@@ -236,7 +236,7 @@ def negate(value: Any) -> Any:
     if isinstance(value, dt.timedelta):
         return -value
     if not is_number(value):
-        raise Fault(f"invalid operation: - {type_name(value)}")
+        raise FaultError(f"invalid operation: - {type_name(value)}")
     return _sum(-value)
 
 
@@ -252,24 +252,24 @@ def fetch(base: Any, key: Any) -> Any:
             try:
                 return base.get(key)
             except TypeError as error:
-                raise Fault(f"cannot fetch {format_value(key)} from {type_name(base)}") from error
+                raise FaultError(f"cannot fetch {format_value(key)} from {type_name(base)}") from error
         case list() | str() | bytes():
             items = base.encode() if isinstance(base, str) else base
             if not is_number(key):
-                raise Fault(f"cannot fetch {format_value(key)} from {type_name(base)}")
+                raise FaultError(f"cannot fetch {format_value(key)} from {type_name(base)}")
             index = as_integer(key)
             index += len(items) if index < 0 else 0
             if not 0 <= index < len(items):
-                raise Fault(f"index out of range: {index} (array length is {len(items)})")
+                raise FaultError(f"index out of range: {index} (array length is {len(items)})")
             return items[index]
         case _:
-            raise Fault(f"cannot fetch {format_value(key)} from {type_name(base)}")
+            raise FaultError(f"cannot fetch {format_value(key)} from {type_name(base)}")
 
 
 def slice_of(base: Any, start: Any, end: Any) -> Any:
     """`base[start:end]`; a string is cut by bytes, as in Go."""
     if not isinstance(base, (list, str, bytes)):
-        raise Fault(f"cannot slice {type_name(base)}")
+        raise FaultError(f"cannot slice {type_name(base)}")
     items = base.encode() if isinstance(base, str) and not base.isascii() else base
     first, last = (as_integer(start) if start is not None else 0, as_integer(end) if end is not None else len(items))
     first = max(first + len(items), 0) if first < 0 else first
