@@ -33,10 +33,6 @@ _RESTART_SECONDS = 1.0
 class Listener(Protocol):
     """Who is told."""
 
-    def shim_started(self, uid: str) -> None:
-        """The shim of this pod is there and can be signalled."""
-        ...
-
     def shim_spoke(self, state: dict[str, Any]) -> None:
         """A shim told its state, or only its pod's uid where the state is too large for a datagram."""
         ...
@@ -121,7 +117,6 @@ class Supervisor:
     def _forked(self, uid: str, pidfd: int) -> None:
         self._pidfds[uid] = pidfd
         asyncio.get_running_loop().add_reader(pidfd, self._ended, uid)
-        self._listener.shim_started(uid)
 
     def _ended(self, uid: str) -> None:
         pidfd = self._pidfds.pop(uid)
