@@ -52,7 +52,7 @@ _ROLES: dict[str, list[dict[str, Any]]] = {
     CONTROLLERS: [
         # The garbage collector may find an owner or a dependent in any kind, and a namespace is emptied of every kind.
         {"apiGroups": ["*"], "resources": ["*"], "verbs": [*_READ, "delete", "deletecollection", "patch"]},
-        _rule("", ["configmaps", "events", "secrets", "serviceaccounts"], ["create"]),
+        _rule("", ["configmaps", "serviceaccounts"], ["create"]),
         _rule("", ["namespaces/finalize"], ["update"]),
     ],
     "view": _view(_READ),

@@ -26,7 +26,7 @@ class Status:
 
     @property
     def phase(self) -> str:
-        """"" for a workflow nobody has looked at yet."""
+        """ "" for a workflow nobody has looked at yet."""
         return self._fields.get("phase") or ""
 
     @property
