@@ -151,8 +151,10 @@ class HttpProtocol(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._transport.close()
+        except httptools.HttpParserInvalidMethodError:
+            self._write(Response(501), "GET", keep=False)
         except httptools.HttpParserError:
-            self._write(Response(400, None, {"Connection": "close"}), "GET", keep=False)
+            self._write(Response(400), "GET", keep=False)
         self._next()
 
     # What the parser calls

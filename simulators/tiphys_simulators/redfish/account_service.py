@@ -113,8 +113,10 @@ def _with_etag(bmc: Bmc, account: Account, response: Response) -> Response:
 
 
 def _get(exchange: Exchange) -> Response:
-    account = _account_of(exchange)
-    return _with_etag(exchange.bmc, account, Response(body=account_body(exchange.bmc, account)))
+    bmc, account = exchange.bmc, _account_of(exchange)
+    unchanged = _etag(bmc, account) and exchange.request.headers.get("if-none-match") == _etag(bmc, account)
+    response = Response(304) if unchanged else Response(body=account_body(bmc, account))
+    return _with_etag(bmc, account, response)
 
 
 def _patch(exchange: Exchange) -> Response:
@@ -152,6 +154,9 @@ def _checked_changes(exchange: Exchange) -> dict[str, Any]:
     changes = exchange.request.json()
     if not changes:
         raise RedfishError(400, Message("EmptyJSON"))
+    changes = {name: value for name, value in changes.items() if not name.startswith("@odata.")}
+    if not changes:
+        raise RedfishError(400, Message("NoOperation"))
     known = account_body(exchange.bmc, next(iter(exchange.bmc.accounts.values())))
     for name, value in changes.items():
         if name not in _KINDS:

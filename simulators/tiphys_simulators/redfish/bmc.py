@@ -251,6 +251,10 @@ class Bmc:
         if not self._behaviour.task_survives_reboot:
             self._forgotten.update(self.updates)
 
+    def reboot_soon(self) -> None:
+        """Restart after a moment, so that the answer to the request for it still goes out."""
+        self._reboot_due = self.clock.now() + self._behaviour.reboot.after
+
     def factory_reset(self) -> None:
         """Factory accounts and a new certificate; the firmware stays."""
         self.sessions.clear()

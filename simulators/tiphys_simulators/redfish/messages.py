@@ -25,6 +25,7 @@ _TEXTS: dict[str, tuple[str, str, str]] = {
     "MalformedJSON": ("The body of the request is not valid JSON.", "Critical", "Correct the body."),
     "UnrecognizedRequestBody": ("The body of the request cannot be used.", "Warning", "Correct the body."),
     "EmptyJSON": ("The body of the request is an empty JSON object.", "Warning", "Add a property."),
+    "NoOperation": ("Nothing in the body of the request can be changed.", "Warning", "Add a property."),
     "PropertyUnknown": ("The property %1 is not known to this resource.", "Warning", "Remove the property."),
     "PropertyNotWritable": ("The property %1 is read-only.", "Warning", "Remove the property."),
     "PropertyMissing": ("The property %1 is required.", "Warning", "Add the property."),

@@ -167,6 +167,8 @@ class BmcService:
 
     def _dispatch(self, request: Request) -> Response:
         path = request.path
+        if request.headers.get("odata-version", "4.0") != "4.0":
+            raise RedfishError(412, Message("PreconditionFailed"))
         if request.method == "GET" and path.endswith("/") and self.bmc.behaviour.redirects_trailing_slash:
             return Response(301, None, {"Location": path.rstrip("/")})
         methods, ids = self._router.find(path)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
-
 from tiphys_simulators.clock import iso
 from tiphys_simulators.http import Json, Response
 from tiphys_simulators.redfish.bmc import Bmc
@@ -232,7 +228,8 @@ def _reset_manager(exchange: Exchange) -> Response:
     bmc = exchange.bmc
     _check(exchange, bmc.personality.manager_id)
     _reset_type(exchange, ("GracefulRestart", "ForceRestart"), "Manager.Reset", "GracefulRestart")
-    return Response(204, afterwards=_reboot(bmc))
+    bmc.reboot_soon()
+    return Response(204)
 
 
 def _reset_to_defaults(exchange: Exchange) -> Response:
@@ -240,17 +237,8 @@ def _reset_to_defaults(exchange: Exchange) -> Response:
     _check(exchange, bmc.personality.manager_id)
     _reset_type(exchange, ("ResetAll",), "Manager.ResetToDefaults")
     bmc.factory_reset()
-    return Response(204, afterwards=_reboot(bmc))
-
-
-def _reboot(bmc: Bmc) -> Callable[[], Coroutine[Any, Any, None]]:
-    """For after the answer: a restart aborts the connection that asked for it."""
-
-    async def reboot() -> None:
-        await asyncio.sleep(0)
-        bmc.reboot()
-
-    return reboot
+    bmc.reboot_soon()
+    return Response(204)
 
 
 def _reset_type(exchange: Exchange, allowed: tuple[str, ...], action: str, default: str = "") -> str:

@@ -27,6 +27,8 @@ _MESSAGE_BYTES = 4096
 _FALLBACK_BYTES = 2048
 _FALLBACK_LINES = 80
 _READ = 65536
+_TMP = "/tmp"  # noqa: S108 - the container's own
+_SHM = "/dev/shm"  # noqa: S108 - the container's own
 
 
 class Host:
@@ -63,6 +65,7 @@ class Container:
         self._tail_limit = max([_FALLBACK_BYTES, *(c["limit"] for c in self._captures if c["stdout"])])
         self._tail_cut = False
         self._delay = 0.0
+        self._own_tmp = all(mount["path"] != _TMP for mount in spec["mounts"])
         self.again_at: float | None = None
         self.name: str = spec["name"]
         self.state: dict[str, Any] = {
@@ -189,13 +192,8 @@ class Container:
 
     def _build_view(self) -> None:
         binds = []
-        tmp = sandbox.Bind(
-            f"{self._host.root}/pods/{self._plan['uid']}/{self.name}.tmp",
-            "/tmp",  # noqa: S108 - the container's own
-            self._spec["read_only_root"],
-        )
-        if all(mount["path"] != tmp.path for mount in self._spec["mounts"]):
-            binds.append(tmp)
+        if self._own_tmp:
+            binds.append(sandbox.Bind(f"{self._host.root}/pods/{self._plan['uid']}/{self.name}.tmp", _TMP))
         for mount in self._spec["mounts"]:
             source = _below(mount["source"], mount["sub_path"])
             binds.append(sandbox.Bind(source, mount["path"], mount["read_only"]))
@@ -203,8 +201,9 @@ class Container:
             sandbox.build(self._host.stage, binds, self._host.kept, self._plan["root_bytes"])
 
     def _seal(self) -> None:
+        """What readOnlyRootFilesystem asks for: only volumes, /dev/shm and the termination message can be written."""
         if self._host.namespaces and self._spec["read_only_root"]:
-            sandbox.seal(self._spec["termination_path"])
+            sandbox.seal(("/", _TMP) if self._own_tmp else ("/",), (_SHM, self._spec["termination_path"]))
 
     def _make_message_file(self) -> None:
         path = self._spec["termination_path"]

@@ -62,16 +62,19 @@ def claim(pod_dir: int) -> bool:
     return _lock(fd) and not os.access(STATE, os.F_OK, dir_fd=pod_dir)
 
 
-def take_over(pod_dir: int) -> bool:
-    """Take the lock of a supervisor that is gone, so that nobody starts the pod from now on; False while it lives."""
-    return _lock(os.open(LOCK, os.O_RDWR | os.O_CLOEXEC, dir_fd=pod_dir))
+def take_over(pod_dir: int) -> int:
+    """Take the lock of a supervisor that is gone: while the descriptor is open nobody else has it. -1: it lives."""
+    fd = os.open(LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600, dir_fd=pod_dir)
+    if _lock(fd):
+        return fd
+    os.close(fd)
+    return -1
 
 
 def _lock(fd: int) -> bool:
     try:
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
-        os.close(fd)
         return False
     return True
 

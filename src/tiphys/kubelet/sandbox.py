@@ -129,11 +129,18 @@ def build(stage: str, binds: Iterable[Bind], kept: Iterable[str], size: int) -> 
     os.chdir("/")
 
 
-def seal(*writable: str) -> None:
-    """Make the root this process is in read-only, but for these files and /dev/shm (readOnlyRootFilesystem)."""
-    for path in ("/dev/shm", *writable):  # noqa: S108 - the container's own
+def seal(read_only: Iterable[str], writable: Iterable[str]) -> None:
+    """Make mounts of the root this process is in read-only, but for these files and directories below them."""
+    for path in writable:
         syscalls.mount(path, path, flags=MS_BIND)
-    syscalls.mount("", "/", flags=MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV)
+    for path in read_only:
+        _make_read_only(path)
+
+
+def _make_read_only(target: str) -> None:
+    flags = os.statvfs(target).f_flag
+    locked = sum(flag for seen, flag in _LOCKED_FLAGS if flags & seen)
+    syscalls.mount("", target, flags=MS_REMOUNT | MS_BIND | MS_RDONLY | locked)
 
 
 class _Root:
@@ -233,8 +240,6 @@ class _Root:
             target = self.mount_point(bind.path, os.path.isdir(bind.source))
             syscalls.mount(bind.source, target, flags=MS_BIND | MS_REC)
             if bind.read_only:
-                flags = os.statvfs(target).f_flag
-                locked = sum(flag for seen, flag in _LOCKED_FLAGS if flags & seen)
-                syscalls.mount("", target, flags=MS_REMOUNT | MS_BIND | MS_RDONLY | locked)
+                _make_read_only(target)
         except OSError as error:
             raise OSError(error.errno, f"mount path {bind.path}: {error.strerror}") from error

@@ -28,10 +28,15 @@ __all__ = ["Listener", "Supervisor"]
 _log = logging.getLogger(__name__)
 _READY_SECONDS = 30.0
 _RESTART_SECONDS = 1.0
+_END_SECONDS = 1.0
 
 
 class Listener(Protocol):
     """Who is told."""
+
+    def shim_started(self, uid: str) -> None:
+        """The shim of this pod is there and can be signalled."""
+        ...
 
     def shim_spoke(self, state: dict[str, Any]) -> None:
         """A shim told its state, or only its pod's uid where the state is too large for a datagram."""
@@ -66,12 +71,11 @@ class Supervisor:
             self._zygotes[python] = _Zygote(self._settings, python, self._forked, self._zygote_died)
         self.refused = (await asyncio.gather(*(zygote.start() for zygote in self._zygotes.values())))[0]
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let the zygotes go; the shims stay."""
         self._closed = True
         loop = asyncio.get_running_loop()
-        for zygote in self._zygotes.values():
-            zygote.close()
+        await asyncio.gather(*(zygote.end() for zygote in self._zygotes.values()))
         for pidfd in self._pidfds.values():
             loop.remove_reader(pidfd)
             os.close(pidfd)
@@ -117,6 +121,7 @@ class Supervisor:
     def _forked(self, uid: str, pidfd: int) -> None:
         self._pidfds[uid] = pidfd
         asyncio.get_running_loop().add_reader(pidfd, self._ended, uid)
+        self._listener.shim_started(uid)
 
     def _ended(self, uid: str) -> None:
         pidfd = self._pidfds.pop(uid)
@@ -211,6 +216,16 @@ class _Zygote:
             self._socket = None
         if self._restarting is not None:
             self._restarting.cancel()
+
+    async def end(self) -> None:
+        """Close it, and wait until it has forked what it was asked for and gone."""
+        self.close()
+        if self._process is not None:
+            try:
+                await asyncio.wait_for(self._process.wait(), _END_SECONDS)
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
 
     def restart_soon(self) -> None:
         """Start it again; what is asked for meanwhile waits."""

@@ -6,6 +6,7 @@ holds for all of them alike.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,21 +15,23 @@ from typing import Any
 from tiphys.errors import ApiError, StoreError
 from tiphys.kit.clock import Clock, utc_now
 from tiphys.kit.codec import decode, encode
-from tiphys.kit.names import generate_name
-from tiphys.kube.objects import meta, patches, selectors, status
-from tiphys.kube.objects.resources import RESOURCES, Resource, by_plural
+from tiphys.kit.names import random_suffix
+from tiphys.kube.objects import meta, patches, status
+from tiphys.kube.objects.resources import Resource, served
 from tiphys.kube.server import parts
-from tiphys.kube.server.admission import Admission, Admit, escalates, prepare
-from tiphys.kube.server.deletion import DeleteOptions, check
+from tiphys.kube.server.admission import Admission, Admit, prepare
+from tiphys.kube.server.deletion import PROTECTED, DeleteOptions, check
+from tiphys.kube.server.listing import Lister, ListOptions, Page, predicate, revision_of
 from tiphys.kube.server.rbac import GROUP as RBAC
 from tiphys.kube.server.rbac import Authorizer
 from tiphys.kube.server.users import User
 from tiphys.kube.server.watching import ObjectWatch
 from tiphys.kube.store.api import Decision, Delete, Key, Put, Record, Store
 
-__all__ = ["Api", "Page", "Request", "Result"]
+__all__ = ["Api", "Request", "Result"]
 
-_NAMESPACES = next(r for r in RESOURCES if r.plural == "namespaces")
+_NAMESPACES = served("", "namespaces")
+_CUSTOM = ("argoproj.io", "external-secrets.io")
 _NO_STRATEGIC = (
     "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, "
     "application/merge-patch+json"
@@ -57,16 +60,6 @@ class Result:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A list, or a page of one."""
-
-    records: list[Record]
-    revision: int
-    continue_token: str = ""
-    remaining: int = 0
-
-
 class Api:
     """See the module.
 
@@ -74,6 +67,9 @@ class Api:
         store: where objects are.
         admit: functions called with every object about to be written; they may raise ApiError, and return warnings.
         clock: for timestamps.
+
+    Attributes:
+        authorizer: what RBAC says.
     """
 
     def __init__(self, store: Store, admit: Sequence[Admit] = (), clock: Clock = utc_now) -> None:
@@ -81,14 +77,20 @@ class Api:
         self.authorizer = Authorizer(store)
         self.clock = clock
         self._admit = tuple(admit)
+        self._lister = Lister(store)
 
     # -- reading -------------------------------------------------------------------------------------------------
 
     def authorize(self, request: Request, verb: str) -> None:
         """Raise the 403 if RBAC does not let the user."""
         r = request
-        if not self.authorizer.allowed(r.user, verb, r.resource, r.namespace, r.name, r.subresource):
-            raise status.forbidden(r.user.name, verb, r.resource, r.namespace, r.name, r.subresource)
+        if self.authorizer.allowed(r.user, verb, r.resource, r.namespace, r.name, r.subresource):
+            return
+        error = status.forbidden(r.user.name, verb, r.resource, r.namespace, r.name, r.subresource)
+        if broken := self.authorizer.held(r.user, r.namespace).errors:
+            shown = broken[0] if len(broken) == 1 else "[" + ", ".join(broken) + "]"
+            raise status.failure(403, error.reason, f"{error.message}: RBAC: {shown}", error.status.get("details"))
+        raise error
 
     def get(self, request: Request) -> Record:
         """One object."""
@@ -98,37 +100,30 @@ class Api:
             raise status.not_found(request.resource, request.name)
         return record
 
-    def page(
-        self, request: Request, *, labels: str = "", fields: str = "", limit: int = 0, continue_token: str = ""
-    ) -> Page:
+    def page(self, request: Request, options: ListOptions = ListOptions()) -> Page:  # noqa: B008 - frozen
         """Objects in the order of (namespace, name); a page of `limit` with a token for the next."""
         self.authorize(request, "list")
-        accepts = _predicate(labels, fields)
-        records = self.store.list(request.resource.group, request.resource.plural, request.namespace)
-        if accepts is not None:
-            records = [record for record in records if accepts(record)]
-        if continue_token:
-            after = _from_token(continue_token)
-            records = [record for record in records if [record.key.namespace, record.key.name] > after]
-        revision = max(self.store.revision, 1)
-        if not limit or len(records) <= limit:
-            return Page(records, revision)
-        last = records[limit - 1].key
-        token = encode([last.namespace, last.name]).hex()
-        return Page(records[:limit], revision, token, len(records) - limit)
+        return self._lister.page(request.resource, request.namespace, options)
 
-    def watch(self, request: Request, *, labels: str = "", fields: str = "", after: str = "") -> ObjectWatch:
-        """Changes after a revision; "" and "0" show first what there is."""
+    def watch(
+        self, request: Request, *, labels: str = "", fields: str = "", after: str = "", initial: bool | None = None
+    ) -> ObjectWatch:
+        """Changes after a revision; "" and "0" show first what there is.
+
+        Args:
+            initial: the query's sendInitialEvents: show what there is, then a BOOKMARK (True), or do not (False).
+
+        Raises:
+            ApiError: 400, a selector or revision that cannot be read; 410, the revision is no longer kept.
+        """
         self.authorize(request, "watch")
-        accepts = _predicate(labels, fields)
-        if after and not after.isdigit():
-            raise status.bad_request(f'Invalid value: "{after}": resourceVersion must be an unsigned integer')
-        present = not int(after or 0)
-        start = self.store.revision if present else int(after)
-        resource = request.resource
+        accepts = predicate(labels, fields)
+        resource, revision = request.resource, revision_of(after)
+        shown = initial if initial is not None else not revision
+        start = self.store.revision if shown or not revision else revision
         watch = self.store.watch(resource.group, resource.plural, request.namespace, after=start)
-        records = self.store.list(resource.group, resource.plural, request.namespace) if present else []
-        return ObjectWatch(watch, records, accepts)
+        present = self.store.list(resource.group, resource.plural, request.namespace) if shown else []
+        return ObjectWatch(watch, start, present, accepts, tell_start=bool(initial))
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -136,38 +131,39 @@ class Api:
         """A new object; `metadata.generateName` makes a name."""
         self.authorize(request, "create")
         resource = request.resource
-        about = value.setdefault("metadata", {})
-        if request.name and about.setdefault("name", request.name) != request.name:
-            raise status.bad_request(
-                f"the name of the object ({about['name']}) is not that of the URL ({request.name})"
-            )
-        self._check_namespace(request)
         value["apiVersion"], value["kind"] = resource.api_version, resource.kind
-        generated = not about.get("name") and bool(about.get("generateName"))
-        if not about.get("name") and not generated:
-            raise status.bad_request("name or generateName is required: give the object a metadata.name")
+        if (value.get("metadata") or {}).get("resourceVersion"):
+            raise status.bad_request("resourceVersion should not be set on objects to be created")
+        self._check_namespace(request, value)
         for last in range(_TRIES, -1, -1):
-            if generated:
-                about["name"] = generate_name(about["generateName"])
+            new = meta.for_create(
+                resource,
+                value,
+                namespace=request.namespace,
+                name=request.name,
+                now=self.clock(),
+                uid=str(uuid.uuid4()),
+                suffix=random_suffix(),
+            )
+            generated = not (value.get("metadata") or {}).get("name") and not request.name
             try:
-                return await self._create(request, value)
+                return await self._create(request, decode(encode(new)) if generated else new)
             except ApiError as error:
                 if not generated or error.reason != "AlreadyExists" or not last:
                     raise
-        raise status.already_exists(resource, about["name"])
+        raise status.already_exists(resource, new["metadata"]["name"])
 
-    async def _create(self, request: Request, value: dict[str, Any]) -> Result:
+    async def _create(self, request: Request, new: dict[str, Any]) -> Result:
         resource, warnings = request.resource, list[str]()
-        key = Key(resource.group, resource.plural, request.namespace, value["metadata"]["name"])
+        key = Key(resource.group, resource.plural, request.namespace, new["metadata"]["name"])
+        if resource.group in _CUSTOM and "status" in resource.subresources:
+            new.pop("status", None)  # only the subresource writes it
 
         def decide(before: Record | None) -> Decision:
             if before is not None:
                 raise status.already_exists(resource, key.name)
-            new = meta.for_create(
-                resource, value, namespace=request.namespace, now=self.clock(), uid=str(uuid.uuid4()), suffix=""
-            )
-            warnings.extend(self._admitted(request, "CREATE", new, None))
             nodes = parts.take_parts(resource, new)
+            warnings.extend(self._admitted(request, "CREATE", new, None))
             return Put(new, parts.difference({}, nodes))
 
         return Result(await self._decide(request, key, decide), tuple(warnings))
@@ -175,21 +171,28 @@ class Api:
     async def update(self, request: Request, value: dict[str, Any]) -> Result:
         """Replace an object, or with a subresource that part of it."""
         self.authorize(request, "update")
-        given = (value.get("metadata") or {}).get("name") or request.name
+        resource, about = request.resource, value.get("metadata") or {}
+        given = about.get("name") or request.name
         if given != request.name:
-            raise status.bad_request(f"the name of the object ({given}) is not that of the URL ({request.name})")
+            message = f"the name of the object ({given}) does not match the name on the URL ({request.name})"
+            raise status.bad_request(message)
+        if resource.group in _CUSTOM and not about.get("resourceVersion"):
+            cause = status.invalid_field("metadata.resourceVersion", 0, "must be specified for an update")
+            raise status.invalid(resource.kind, resource.group, request.name, [cause])
         return await self._change(request, lambda _: value)
 
     async def patch(self, request: Request, body: Any, kind: str) -> Result:
         """Change an object by a patch: merge, json or strategic."""
         self.authorize(request, "patch")
         if kind == "merge" and isinstance(body, dict):
+            if parts.replaces(request.resource, body):
+                return await self._change(request, lambda old: patches.merge_patch(old, body))
             nodes = parts.take_parts(request.resource, body)
             return await self._change(request, lambda old: patches.merge_patch(old, body), nodes=nodes, whole=False)
-        if kind == "json":
+        if kind == "json" and isinstance(body, list):
             return await self._change(request, lambda old: patches.json_patch(old, body))
-        if kind == "strategic":
-            if request.resource.group in ("argoproj.io", "external-secrets.io"):
+        if kind == "strategic" and isinstance(body, dict):
+            if request.resource.group in _CUSTOM:
                 raise status.unsupported_media_type(_NO_STRATEGIC)
             return await self._change(request, lambda old: patches.strategic_merge(old, body))
         raise status.bad_request("the body of a patch is an object (merge, strategic) or a list of operations (json)")
@@ -210,14 +213,7 @@ class Api:
             if before is None:
                 raise status.not_found(resource, request.name)
             old = parts.assembled(before) if whole else decode(before.value)
-            new = change(old)
-            if not isinstance(new, dict) or not isinstance(new.setdefault("metadata", {}), dict):
-                raise status.bad_request("the result is not an object with metadata")
-            sent = new["metadata"].get("resourceVersion")
-            if sent not in (None, "", str(before.revision)):
-                raise status.conflict(resource, request.name)
-            new = _of_subresource(resource, request.subresource, old, new)
-            new["apiVersion"], new["kind"] = resource.api_version, resource.kind
+            new = _changed(request, change(old), old, before)
             now = parts.take_parts(resource, new)
             parts.take_parts(resource, old)
             changed = parts.difference(before.parts, now) if whole else parts.merged(before.parts, nodes or {})
@@ -232,6 +228,9 @@ class Api:
     async def delete(self, request: Request, options: DeleteOptions = DeleteOptions()) -> tuple[Record, bool]:  # noqa: B008
         """Delete, or mark for it: the last state, and whether it is gone."""
         self.authorize(request, "delete")
+        if request.resource is _NAMESPACES and request.name in PROTECTED:
+            what = f'namespaces "{request.name}" is forbidden: this namespace may not be deleted'
+            raise status.failure(403, "Forbidden", what, {"name": request.name, "kind": "namespaces"})
         gone = False
 
         def decide(before: Record | None) -> Decision:
@@ -240,11 +239,9 @@ class Api:
                 raise status.not_found(request.resource, request.name)
             old = decode(before.value)
             check(request.resource, old["metadata"], options)
-            new = self._marked(request.resource, old, options)
-            gone = new is None
-            if new is None:
-                return Delete()
-            return None if meta.same(new, old) else Put(new)
+            decision = self._marked(request.resource, old, options)
+            gone = isinstance(decision, Delete)
+            return decision
 
         return await self._decide(request, _key(request), decide), gone
 
@@ -253,70 +250,69 @@ class Api:
     ) -> Page:
         """Delete all that match; those that were there."""
         self.authorize(request, "deletecollection")
-        accepts = _predicate(labels, fields)
-        found = self.store.list(request.resource.group, request.resource.plural, request.namespace)
-        found = [record for record in found if accepts is None or accepts(record)]
-        for record in found:
+        resource = request.resource
+        found = self._lister.page(resource, request.namespace, ListOptions(labels, fields))
+        records = [r for r in found.records if resource is not _NAMESPACES or r.key.name not in PROTECTED]
 
-            def decide(before: Record | None) -> Decision:
-                if before is None:
-                    return None
-                new = self._marked(request.resource, decode(before.value), options)
-                return Delete() if new is None else Put(new)
+        def decide(before: Record | None) -> Decision:
+            return None if before is None else self._marked(resource, decode(before.value), options)
 
-            if not request.dry_run:
-                await self._stored(record.key, decide)
-        self._wrote(request.resource)
-        return Page(found, self.store.revision)
+        if not request.dry_run:
+            # All decided at once, so that they share a commit.
+            await asyncio.gather(*(self._stored(record.key, decide) for record in records))
+        return Page(records, self.store.revision)
 
-    def _marked(self, resource: Resource, old: dict[str, Any], options: DeleteOptions) -> dict[str, Any] | None:
+    def _marked(self, resource: Resource, old: dict[str, Any], options: DeleteOptions) -> Decision:
         grace = options.grace_seconds
-        return meta.for_delete(resource, old, now=self.clock(), propagation=options.propagation, grace_seconds=grace)
+        new = meta.for_delete(
+            resource, old, now=self.clock(), propagation=options.propagation, grace_seconds=grace
+        )
+        if new is None:
+            return Delete()
+        return None if meta.same(new, old) else Put(new)
 
     # -- what all writes share -----------------------------------------------------------------------------------
 
     async def _decide(self, request: Request, key: Key, decide: Callable[[Record | None], Decision]) -> Record:
         if request.dry_run:
-            return self._dry(key, decide)
+            return self._dry(request, key, decide)
         record = await self._stored(key, decide)
-        self._wrote(request.resource)
         if record is None:
             raise status.not_found(request.resource, key.name)
         return record
 
     async def _stored(self, key: Key, decide: Callable[[Record | None], Decision]) -> Record | None:
         try:
-            return await self.store.mutate(key, decide)
+            future = self.store.mutate(key, decide)
+            if key.group == RBAC:
+                # Not after the await: the caller may be gone by then, and the change is made all the same.
+                future.add_done_callback(lambda _: self.authorizer.changed(key))
+            return await future
         except StoreError as error:
             raise status.unavailable(str(error)) from error
 
-    def _dry(self, key: Key, decide: Callable[[Record | None], Decision]) -> Record:
+    def _dry(self, request: Request, key: Key, decide: Callable[[Record | None], Decision]) -> Record:
         before = self.store.get(key)
         decision = decide(before)
         if isinstance(decision, Put):
-            value = decision.value
-            changed = {name: part for name, part in decision.parts.items() if part is not None}
-            revision = before.revision if before else 0
-            about = value["metadata"]
+            about, revision = decision.value["metadata"], before.revision if before else 0
             if not revision:
                 about.pop("resourceVersion", None)
-            return Record(key, revision, revision, about["uid"], about.get("labels") or {}, encode(value), changed)
+            present = dict(before.parts) if before else {}
+            changed = {name: decision.parts.get(name, present.get(name)) for name in {**present, **decision.parts}}
+            kept = {name: part for name, part in changed.items() if part is not None}
+            labels = about.get("labels") or {}
+            return Record(key, revision, revision, about["uid"], labels, encode(decision.value), kept)
         if before is None:
-            raise status.not_found(by_plural(key.group, key.resource) or _NAMESPACES, key.name)
+            raise status.not_found(request.resource, key.name)
         return before
-
-    def _wrote(self, resource: Resource) -> None:
-        if resource.group == RBAC:
-            self.authorizer.changed()
 
     def _admitted(self, request: Request, operation: str, new: dict[str, Any], old: dict[str, Any] | None) -> list[str]:
         asked = Admission(request.user, operation, request.resource, request.subresource, new, old)
-        prepare(asked, self.store)
-        if request.resource.group == RBAC:
-            escalates(asked, self.authorizer)
+        prepare(asked, self.store, self.authorizer)
         return [warning for admit in self._admit for warning in admit(asked)]
 
-    def _check_namespace(self, request: Request) -> None:
+    def _check_namespace(self, request: Request, value: Mapping[str, Any]) -> None:
         if not request.resource.namespaced:
             return
         if not request.namespace:
@@ -324,63 +320,51 @@ class Api:
         record = self.store.get(Key("", "namespaces", "", request.namespace))
         if record is None:
             raise status.not_found(_NAMESPACES, request.namespace)
-        if "deletionTimestamp" in decode(record.value)["metadata"]:
-            why = f"because namespace {request.namespace} is being terminated"
-            what = (
-                f'{request.resource.qualified} "{request.name}" is forbidden: unable to create new content in namespace'
+        # Looking for the word is enough to decode only what may carry the field: this is asked at every create.
+        if b'"deletionTimestamp"' in record.value and "deletionTimestamp" in decode(record.value)["metadata"]:
+            about = value.get("metadata") or {}
+            name = about.get("name") or about.get("generateName") or ""
+            message = (
+                f'{request.resource.qualified} "{name}" is forbidden: unable to create new content in namespace '
+                f"{request.namespace} because it is being terminated"
             )
-            raise ApiError(403, "Forbidden", f"{what} {request.namespace} {why}")
+            what = f"namespace {request.namespace} is being terminated"
+            cause = {"reason": "NamespaceTerminating", "message": what, "field": "metadata.namespace"}
+            raise status.failure(403, "Forbidden", message, {"name": name, "kind": request.resource.plural, "causes": [cause]})
 
 
 def _key(request: Request) -> Key:
     return Key(request.resource.group, request.resource.plural, request.namespace, request.name)
 
 
-def _from_token(token: str) -> list[str]:
-    try:
-        after = decode(bytes.fromhex(token))
-    except ValueError as error:
-        raise status.bad_request("continue key is not valid: start the list again") from error
-    if not isinstance(after, list):
-        raise status.bad_request("continue key is not valid: start the list again")
-    return after
-
-
-def _predicate(labels: str, fields: str) -> Callable[[Record], bool] | None:
-    """What selectors accept; None for everything, so that nothing is decoded for it."""
-    wanted, having = selectors.labels(labels), selectors.fields(fields)
-    if wanted is None and not having:
-        return None
-
-    def accepts(record: Record) -> bool:
-        if wanted is not None and not wanted(record.labels):
-            return False
-        about = {"metadata.name": record.key.name, "metadata.namespace": record.key.namespace}
-        value: dict[str, Any] | None = None
-        for path, equal, text in having:
-            if path in about:
-                have = about[path]
-            else:
-                value = decode(record.value) if value is None else value
-                have = selectors.field_value(value, path)
-            if (have == text) is not equal:
-                return False
-        return True
-
-    return accepts
+def _changed(request: Request, new: Any, old: dict[str, Any], before: Record) -> dict[str, Any]:
+    """What a change made of an object, as far as the request may change it."""
+    resource = request.resource
+    if not isinstance(new, dict) or not isinstance(new.setdefault("metadata", {}), dict):
+        raise status.bad_request("the result is not an object with metadata")
+    sent = new["metadata"].get("resourceVersion")
+    if sent not in (None, "", str(before.revision)):
+        raise status.conflict(resource, request.name)
+    if (uid := new["metadata"].get("uid")) and uid != before.uid:
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {before.uid}"
+        raise status.conflict(resource, request.name, why)
+    new = _of_subresource(resource, request.subresource, old, new)
+    new["apiVersion"], new["kind"] = resource.api_version, resource.kind
+    return new
 
 
 def _of_subresource(resource: Resource, subresource: str, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """A write of the object leaves status alone where status is a subresource; a write of status all the rest."""
-    if subresource in ("status", "finalize"):
-        field = "status" if subresource == "status" else "spec"
-        kept = dict(old)
+    if subresource:
+        field = "spec" if subresource == "finalize" else "status"
+        kept = {key: value for key, value in old.items() if key != field}
         kept["metadata"] = dict(old["metadata"])
         if field in new:
             kept[field] = new[field]
         return kept
-    if "status" in resource.subresources:
-        new = {key: value for key, value in new.items() if key != "status"}
-        if "status" in old:
-            new["status"] = old["status"]
-    return new
+    taken = ("status",) if "status" in resource.subresources else ()
+    if resource is _NAMESPACES:
+        taken = ("spec", "status")  # its spec is but the finalizers: /finalize writes them
+    kept = {key: value for key, value in new.items() if key not in taken}
+    kept.update((field, old[field]) for field in taken if field in old)
+    return kept

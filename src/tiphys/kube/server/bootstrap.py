@@ -52,8 +52,8 @@ _ROLES: dict[str, list[dict[str, Any]]] = {
     CONTROLLERS: [
         # The garbage collector may find an owner or a dependent in any kind, and a namespace is emptied of every kind.
         {"apiGroups": ["*"], "resources": ["*"], "verbs": [*_READ, "delete", "deletecollection", "patch"]},
-        _rule("", ["configmaps", "serviceaccounts"], ["create"]),
-        _rule("", ["namespaces/finalize"], ["update"]),
+        _rule("", ["configmaps", "events", "secrets", "serviceaccounts"], ["create"]),
+        _rule("", ["namespaces/finalize", "secrets"], ["update"]),
     ],
     "view": _view(_READ),
     "edit": [*_view([*_READ, *_WRITE]), _rule("", ["secrets"], [*_READ, *_WRITE])],

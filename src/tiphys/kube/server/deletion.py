@@ -9,7 +9,10 @@ from typing import Any
 from tiphys.kube.objects import status
 from tiphys.kube.objects.resources import Resource
 
-__all__ = ["DeleteOptions", "check", "options_of"]
+__all__ = ["PROTECTED", "DeleteOptions", "check", "options_of"]
+
+PROTECTED = frozenset(("default", "kube-public", "kube-system"))
+"""Namespaces nobody may delete."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,22 +8,26 @@ from typing import Any, Literal
 from tiphys.kit.codec import Struct, decode, decode_as, encode
 from tiphys.kube.client.api import Item, Items, Object, Propagation, WatchEvent
 from tiphys.kube.objects import status
-from tiphys.kube.objects.resources import Resource
+from tiphys.kube.objects.resources import Resource, served
 from tiphys.kube.server import parts
 from tiphys.kube.server.api import Api, Request
 from tiphys.kube.server.deletion import DeleteOptions
-from tiphys.kube.server.subresources import Subresources
+from tiphys.kube.server.listing import ListOptions
+from tiphys.kube.server.podlogs import PodLogs
+from tiphys.kube.server.reviews import Reviews
 from tiphys.kube.server.users import User
 from tiphys.kube.store.api import Record
 
 __all__ = ["InProcessClient"]
 
+_PODS = served("", "pods")
+
 
 class InProcessClient:
     """Objects handed in are copied; objects given out belong to the caller."""
 
-    def __init__(self, api: Api, user: User, subresources: Subresources | None = None) -> None:
-        self._api, self._user, self._special = api, user, subresources
+    def __init__(self, api: Api, user: User, reviews: Reviews | None = None, logs: PodLogs | None = None) -> None:
+        self._api, self._user, self._reviews, self._logs = api, user, reviews, logs
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Item:
         """One object."""
@@ -40,13 +44,8 @@ class InProcessClient:
         continue_token: str = "",
     ) -> Items:
         """All objects, or one page of them."""
-        page = self._api.page(
-            Request(self._user, resource, namespace),
-            labels=label_selector,
-            fields=field_selector,
-            limit=limit,
-            continue_token=continue_token,
-        )
+        options = ListOptions(label_selector, field_selector, limit, continue_token)
+        page = self._api.page(Request(self._user, resource, namespace), options)
         return Items([_item(record) for record in page.records], str(page.revision), page.continue_token)
 
     async def create(
@@ -63,9 +62,9 @@ class InProcessClient:
         request = Request(self._user, resource, namespace, name, subresource, dry_run)
         value = decode(encode(value))
         if subresource or not resource.stored:
-            if self._special is None:
-                raise status.not_found(resource, name)
-            return Item.of(await self._special.create(request, value))
+            if self._reviews is None:
+                raise status.method_not_allowed()
+            return Item.of(await self._reviews.create(request, value))
         return _item((await self._api.create(request, value)).record)
 
     async def update(self, resource: Resource, value: Object, *, subresource: str = "", dry_run: bool = False) -> Item:
@@ -128,15 +127,16 @@ class InProcessClient:
         try:
             async for batch in watch:
                 for event in batch:
-                    yield WatchEvent(event.type, _item(event.record))
+                    if event.record is not None:
+                        yield WatchEvent(event.type, _item(event.record))
         finally:
             watch.close()
 
     async def log(self, pod: str, namespace: str, options: Mapping[str, str]) -> AsyncIterator[bytes]:
         """The log of a container."""
-        if self._special is None:
-            raise status.bad_request("no kubelet keeps logs here")
-        async for chunk in self._special.log(self._user, pod, namespace, options):
+        if self._logs is None:
+            raise status.unavailable("no kubelet runs that could read logs")
+        async for chunk in self._logs.read(Request(self._user, _PODS, namespace, pod, "log"), options):
             yield chunk
 
 

@@ -10,7 +10,7 @@ from tiphys.kube.objects.patches import merge_patch
 from tiphys.kube.objects.resources import Resource
 from tiphys.kube.store.api import Record
 
-__all__ = ["assembled", "difference", "json_of", "merged", "take_parts"]
+__all__ = ["assembled", "difference", "json_of", "merged", "replaces", "take_parts"]
 
 _NODES = ("argoproj.io", "workflows")
 
@@ -42,6 +42,14 @@ def take_parts(resource: Resource, value: dict[str, Any]) -> dict[str, Any] | No
         return None
     nodes = value["status"].pop("nodes")
     return nodes if isinstance(nodes, dict) else {}
+
+
+def replaces(resource: Resource, patch: dict[str, Any]) -> bool:
+    """Whether a merge patch takes parts away without naming them (`status: null`), so that it needs the whole object."""
+    if not _parted(resource) or "status" not in patch:
+        return False
+    state = patch["status"]
+    return not isinstance(state, dict) or ("nodes" in state and not isinstance(state["nodes"], dict))
 
 
 def difference(before: Mapping[str, bytes], now: Mapping[str, Any] | None) -> dict[str, bytes | None]:

@@ -1,13 +1,14 @@
 """RBAC: may this user do that? From Roles, ClusterRoles and their bindings as they stand in the store.
 
-Called by `api` for every request, in-process callers included. It reads the store and changes nothing. What is derived
-from the bindings is kept until one of the four kinds changes (`changed`).
+Called by `api` for every request, in-process callers included, and by the reviews. It reads the store and changes
+nothing. Bindings are indexed by subject once and then kept up one by one (`changed`); what follows from them for a user
+in a namespace is worked out once, until a role or binding changes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from tiphys.kit.codec import decode
 from tiphys.kube.objects import selectors
@@ -15,30 +16,84 @@ from tiphys.kube.objects.resources import Resource
 from tiphys.kube.server.users import MASTERS, User
 from tiphys.kube.store.api import Key, Store
 
-__all__ = ["GROUP", "Authorizer", "Rule"]
+__all__ = ["GROUP", "Authorizer", "Held", "Rule"]
 
 GROUP = "rbac.authorization.k8s.io"
 Rule = Mapping[str, Any]
 
-_REMEMBERED = 20_000
+_BINDINGS = ("clusterrolebindings", "rolebindings")
+_REMEMBERED = 4_096
+"""Users times namespaces whose rules are kept worked out."""
+
+
+class _Binding(NamedTuple):
+    """A role that a binding gives to its subjects; `namespace` is "" for a ClusterRoleBinding."""
+
+    namespace: str
+    kind: str
+    name: str
+
+
+class Held:
+    """The rules one user holds in one namespace (or cluster-wide), and the answers found in them so far.
+
+    Attributes:
+        errors: bindings that name a role that is not there, as a denial tells them.
+    """
+
+    __slots__ = ("_answers", "errors", "rules")
+
+    def __init__(self, rules: Sequence[Rule], errors: Sequence[str]) -> None:
+        self.rules = rules
+        self.errors = errors
+        self._answers: dict[tuple[str, str, str], frozenset[str] | None] = {}
+
+    def grants(self, verb: str, group: str, what: str, name: str) -> bool:
+        """`what` is `pods`, `pods/log` or `*`."""
+        asked = (verb, group, what)
+        try:
+            names = self._answers[asked]
+        except KeyError:
+            names = self._answers[asked] = self._names(verb, group, what)
+        return names is None or name in names
+
+    def _names(self, verb: str, group: str, what: str) -> frozenset[str] | None:
+        """The names for which it is granted; None is every name, and none at all."""
+        found: set[str] = set()
+        for rule in self.rules:
+            if _has(rule.get("verbs"), verb) and _has(rule.get("apiGroups"), group) and _fits(rule, what):
+                if not rule.get("resourceNames"):
+                    return None
+                found.update(rule["resourceNames"])
+        return frozenset(found)
+
+    def grants_path(self, verb: str, path: str) -> bool:
+        """For a path that is no resource, e.g. /version."""
+        for rule in self.rules:
+            for pattern in rule.get("nonResourceURLs") or ():
+                hit = path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern
+                if hit and _has(rule.get("verbs"), verb):
+                    return True
+        return False
 
 
 class Authorizer:
-    """Answers from what the store holds; every answer is remembered until a role or binding changes."""
+    """Answers from what the store holds."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._bindings: dict[str, list[tuple[str, str, str]]] | None = (
-            None  # subject → (namespace, role kind, role name)
-        )
-        self._roles: dict[tuple[str, str], list[Rule]] = {}
-        self._answers: dict[tuple[Any, ...], bool] = {}
+        self._by_subject: dict[str, dict[Key, _Binding]] | None = None
+        self._subjects: dict[Key, list[str]] = {}
+        self._roles: dict[tuple[str, str, str], list[Rule] | None] = {}
+        self._held: dict[tuple[str, tuple[str, ...], str], Held] = {}
 
-    def changed(self) -> None:
-        """A role or a binding was written."""
-        self._bindings = None
-        self._roles.clear()
-        self._answers.clear()
+    def changed(self, key: Key) -> None:
+        """A role or a binding was written: what followed from it is forgotten."""
+        self._held.clear()
+        if key.resource not in _BINDINGS:
+            self._roles.clear()  # one role may stand in another, aggregated
+        elif self._by_subject is not None:
+            self._index(key)
 
     def allowed(
         self, user: User, verb: str, resource: Resource, namespace: str = "", name: str = "", subresource: str = ""
@@ -49,106 +104,119 @@ class Authorizer:
 
     def allows(self, user: User, verb: str, group: str, what: str, namespace: str = "", name: str = "") -> bool:
         """The same by names: `what` is `pods`, `pods/log` or `*`."""
-        if MASTERS in user.groups:
-            return True
-        asked = (user.name, user.groups, verb, group, what, namespace, name)
-        known = self._answers.get(asked)
-        if known is None:
-            known = any(_grants(rule, verb, group, what, name) for rule in self.rules(user, namespace))
-            if len(self._answers) >= _REMEMBERED:
-                self._answers.clear()
-            self._answers[asked] = known
-        return known
+        return MASTERS in user.groups or self.held(user, namespace).grants(verb, group, what, name)
 
     def allows_path(self, user: User, verb: str, path: str) -> bool:
         """May the user ask for a path that is no resource, e.g. /version?"""
-        if MASTERS in user.groups:
-            return True
-        for rule in self.rules(user, ""):
-            for pattern in rule.get("nonResourceURLs") or ():
-                hit = path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern
-                if hit and _has(rule.get("verbs"), verb):
-                    return True
-        return False
+        return MASTERS in user.groups or self.held(user, "").grants_path(verb, path)
 
-    def rules(self, user: User, namespace: str) -> Iterable[Rule]:
-        """Every rule that holds for the user in the namespace ("" = only those of the cluster)."""
-        for binding_namespace, kind, name in self._of(user):
-            if not binding_namespace or binding_namespace == namespace:
-                yield from self.role_rules(kind, name, binding_namespace)
+    def held(self, user: User, namespace: str) -> Held:
+        """What holds for the user in the namespace ("" = only what holds in the whole cluster)."""
+        place = (user.name, user.groups, namespace)
+        found = self._held.get(place)
+        if found is None:
+            if len(self._held) >= _REMEMBERED:
+                self._held.clear()
+            found = self._held[place] = self._work_out(user, namespace)
+        return found
 
-    def role_rules(self, kind: str, name: str, namespace: str) -> list[Rule]:
-        """The rules of a role; [] where there is none."""
-        place = (name, namespace if kind == "Role" else "")
-        if (kind + "/" + name, place[1]) not in self._roles:
+    def _work_out(self, user: User, namespace: str) -> Held:
+        rules: list[Rule] = []
+        errors: list[str] = []
+        for binding in self._of(user):
+            if binding.namespace and binding.namespace != namespace:
+                continue
+            given = self.role_rules(binding.kind, binding.name, binding.namespace)
+            if given is None:
+                errors.append(f'{binding.kind.lower()}.{GROUP} "{binding.name}" not found')
+            else:
+                rules += given
+        return Held(rules, errors)
+
+    def role_rules(self, kind: str, name: str, namespace: str) -> list[Rule] | None:
+        """The rules of a role, those aggregated into it included; None where there is no such role."""
+        place = (kind, namespace if kind == "Role" else "", name)
+        if place not in self._roles:
             plural = "roles" if kind == "Role" else "clusterroles"
             record = self._store.get(Key(GROUP, plural, place[1], name))
-            value = decode(record.value) if record else {}
-            rules = list(value.get("rules") or ())
-            for selector in (value.get("aggregationRule") or {}).get("clusterRoleSelectors") or ():
-                matching = selectors.from_object(selector)
-                for other in self._store.list(GROUP, "clusterroles"):
-                    if other.key.name != name and (matching is None or matching(other.labels)):
-                        rules += decode(other.value).get("rules") or ()
-            self._roles[kind + "/" + name, place[1]] = rules
-        return self._roles[kind + "/" + name, place[1]]
+            self._roles[place] = None if record is None else self._rules_of(decode(record.value), name)
+        return self._roles[place]
 
-    def covers(self, user: User, rules: Sequence[Rule], namespace: str) -> bool:
-        """Has the user every right that these rules give? (Nobody hands out more than he has.)"""
-        own = list(self.rules(user, namespace))
-        return MASTERS in user.groups or all(_covered(rule, own) for rule in rules)
+    def _rules_of(self, role: dict[str, Any], name: str) -> list[Rule]:
+        rules: list[Rule] = list(role.get("rules") or ())
+        wanted = [
+            selectors.from_object(selector)
+            for selector in (role.get("aggregationRule") or {}).get("clusterRoleSelectors") or ()
+        ]
+        if wanted:
+            for other in self._store.list(GROUP, "clusterroles"):
+                if other.key.name != name and any(match is None or match(other.labels) for match in wanted):
+                    rules += decode(other.value).get("rules") or ()
+        return rules
 
-    def _of(self, user: User) -> Iterable[tuple[str, str, str]]:
-        if self._bindings is None:
-            self._bindings = self._read()
-        yield from self._bindings.get("User:" + user.name, ())
-        for group in user.groups:
-            yield from self._bindings.get("Group:" + group, ())
+    def missing(self, user: User, rules: Iterable[Rule], namespace: str) -> list[Rule]:
+        """Of the rights that `rules` give, those that the user has not: nobody hands out more than he has."""
+        if MASTERS in user.groups:
+            return []
+        held = self.held(user, namespace)
+        return [right for rule in rules for right in _rights(rule) if not _covered(right, held)]
 
-    def _read(self) -> dict[str, list[tuple[str, str, str]]]:
-        found: dict[str, list[tuple[str, str, str]]] = {}
-        for plural in ("rolebindings", "clusterrolebindings"):
-            for record in self._store.list(GROUP, plural):
-                value = decode(record.value)
-                role = value["roleRef"]
-                for subject in value.get("subjects") or ():
-                    who = f"{subject.get('kind')}:{subject.get('name')}"
-                    if subject.get("kind") == "ServiceAccount":
-                        home = subject.get("namespace") or record.key.namespace
-                        who = f"User:system:serviceaccount:{home}:{subject.get('name')}"
-                    found.setdefault(who, []).append((record.key.namespace, role["kind"], role["name"]))
-        return found
+    # -- bindings by subject -------------------------------------------------------------------------------------
+
+    def _of(self, user: User) -> Iterable[_Binding]:
+        if self._by_subject is None:
+            self._by_subject = {}
+            for plural in _BINDINGS:
+                for record in self._store.list(GROUP, plural):
+                    self._index(record.key)
+        for subject in ("User:" + user.name, *("Group:" + group for group in user.groups)):
+            yield from self._by_subject.get(subject, {}).values()
+
+    def _index(self, key: Key) -> None:
+        index = self._by_subject
+        if index is None:
+            return
+        for subject in self._subjects.pop(key, ()):
+            index[subject].pop(key, None)
+        record = self._store.get(key)
+        if record is None:
+            return
+        value = decode(record.value)
+        binding = _Binding(key.namespace, value["roleRef"]["kind"], value["roleRef"]["name"])
+        subjects = self._subjects[key] = [_subject(one, key.namespace) for one in value.get("subjects") or ()]
+        for subject in subjects:
+            index.setdefault(subject, {})[key] = binding
+
+
+def _subject(subject: Mapping[str, Any], namespace: str) -> str:
+    if subject.get("kind") == "ServiceAccount":
+        return f"User:system:serviceaccount:{subject.get('namespace') or namespace}:{subject.get('name')}"
+    return f"{subject.get('kind')}:{subject.get('name')}"
 
 
 def _has(values: Sequence[str] | None, value: str) -> bool:
     return values is not None and (value in values or "*" in values)
 
 
-def _grants(rule: Rule, verb: str, group: str, what: str, name: str) -> bool:
-    names = rule.get("resourceNames")
-    if names and name not in names:
-        return False
+def _fits(rule: Rule, what: str) -> bool:
     resources = rule.get("resources") or ()
     below = what.partition("/")[2]
-    fits = what in resources or "*" in resources or bool(below and f"*/{below}" in resources)
-    return fits and _has(rule.get("verbs"), verb) and _has(rule.get("apiGroups"), group)
+    return what in resources or "*" in resources or bool(below and f"*/{below}" in resources)
 
 
-def _covered(rule: Rule, own: Sequence[Rule]) -> bool:
-    names = rule.get("resourceNames") or [""]
-    asked = (
-        (verb, group, what, name)
-        for verb in rule.get("verbs") or ()
-        for group in rule.get("apiGroups") or ()
-        for what in rule.get("resources") or ()
-        for name in names
-    )
-    if not all(any(_grants(mine, *one) for mine in own) for one in asked):
-        return False
-    paths = rule.get("nonResourceURLs") or ()
-    verbs = rule.get("verbs") or ()
-    return all(
-        any(_has(mine.get("nonResourceURLs"), path) and _has(mine.get("verbs"), verb) for mine in own)
-        for path in paths
-        for verb in verbs
-    )
+def _rights(rule: Rule) -> Iterable[Rule]:
+    """A rule in its smallest pieces but for the verbs' list, which stays short enough to be read."""
+    for group in rule.get("apiGroups") or ():
+        for what in rule.get("resources") or ():
+            for name in rule.get("resourceNames") or ("",):
+                right = {"apiGroups": [group], "resources": [what], "verbs": rule.get("verbs") or []}
+                yield {**right, "resourceNames": [name]} if name else right
+    for path in rule.get("nonResourceURLs") or ():
+        yield {"nonResourceURLs": [path], "verbs": rule.get("verbs") or []}
+
+
+def _covered(right: Rule, held: Held) -> bool:
+    if "nonResourceURLs" in right:
+        return all(held.grants_path(verb, right["nonResourceURLs"][0]) for verb in right["verbs"])
+    name = right["resourceNames"][0] if "resourceNames" in right else ""
+    return all(held.grants(verb, right["apiGroups"][0], right["resources"][0], name) for verb in right["verbs"])

@@ -11,8 +11,9 @@ import datetime as dt
 import hashlib
 import hmac
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -25,11 +26,19 @@ from tiphys.kit.redact import Secret
 from tiphys.kube.server.users import ADMIN, User, service_account
 from tiphys.kube.store.api import Key, Store
 
-__all__ = ["AUDIENCE", "Tokens"]
+__all__ = ["AUDIENCE", "Bound", "Tokens"]
 
 AUDIENCE = "https://kubernetes.default.svc.cluster.local"
 _REMEMBERED = 4_096
 _HEADER = base64.urlsafe_b64encode(b'{"alg":"ES256","typ":"JWT"}').rstrip(b"=").decode()
+
+
+class Bound(NamedTuple):
+    """The object a token lives and dies with: a Pod or a Secret."""
+
+    kind: str
+    name: str
+    uid: str
 
 
 class Tokens:
@@ -49,33 +58,45 @@ class Tokens:
         namespace: str,
         account: tuple[str, str],
         seconds: int,
-        bound: tuple[str, str, str] | None,
-        audience: str = AUDIENCE,
-    ) -> tuple[str, dt.datetime]:
-        """A token and its end; `account` is (name, uid), `bound` (kind, name, uid) of a Pod or Secret."""
-        now = self._clock()
-        until = now + dt.timedelta(seconds=seconds)
-        kubernetes: dict[str, Any] = {
-            "namespace": namespace,
-            "serviceaccount": dict(zip(("name", "uid"), account, strict=True)),
-        }
+        bound: Bound | None = None,
+        audiences: Sequence[str] = (AUDIENCE,),
+    ) -> tuple[Secret, dt.datetime]:
+        """A token for an account (name, uid), and when it ends."""
+        until = self._clock() + dt.timedelta(seconds=seconds)
+        return self._signed(namespace, account, bound, audiences, until), until
+
+    def make_lasting(self, namespace: str, account: tuple[str, str], secret: tuple[str, str]) -> Secret:
+        """A token without end, bound to the Secret (name, uid) that holds it."""
+        return self._signed(namespace, account, Bound("Secret", *secret), (AUDIENCE,), None)
+
+    def _signed(
+        self,
+        namespace: str,
+        account: tuple[str, str],
+        bound: Bound | None,
+        audiences: Sequence[str],
+        until: dt.datetime | None,
+    ) -> Secret:
+        now = int(self._clock().timestamp())
+        claims: dict[str, Any] = {"namespace": namespace, "serviceaccount": {"name": account[0], "uid": account[1]}}
         if bound:
-            kubernetes[bound[0].lower()] = {"name": bound[1], "uid": bound[2]}
-        payload = {
-            "aud": [audience],
-            "exp": int(until.timestamp()),
-            "iat": int(now.timestamp()),
+            claims[bound.kind.lower()] = {"name": bound.name, "uid": bound.uid}
+        payload: dict[str, Any] = {
+            "aud": list(audiences),
+            "iat": now,
             "iss": AUDIENCE,
-            "kubernetes.io": kubernetes,
-            "nbf": int(now.timestamp()),
+            "kubernetes.io": claims,
+            "nbf": now,
             "sub": f"system:serviceaccount:{namespace}:{account[0]}",
         }
+        if until is not None:
+            payload["exp"] = int(until.timestamp())
         signed = f"{_HEADER}.{_text(encode(payload))}"
         r, s = utils.decode_dss_signature(self._key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
-        return f"{signed}.{_text(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}", until
+        return Secret(f"{signed}.{_text(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}")
 
     def user(self, token: str, audience: str = AUDIENCE) -> User | None:
-        """Who the token says it is; None if it is not valid (any more)."""
+        """Who the token says it is; None if it is not valid (any more), or not for this audience."""
         if hmac.compare_digest(token.encode(), self._admin.reveal().encode()):
             return ADMIN
         digest = hashlib.sha256(token.encode()).digest()
@@ -87,19 +108,16 @@ class Tokens:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[digest] = payload
-        expires = payload.get("exp", 0)
-        if (expires and self._clock().timestamp() >= expires) or audience not in payload.get("aud", ()):
+        now = self._clock().timestamp()
+        if now >= payload.get("exp", now + 1) or audience not in payload["aud"]:
             return None
         return self._bound_user(payload["kubernetes.io"])
 
     def _bound_user(self, claims: dict[str, Any]) -> User | None:
         namespace, account = claims["namespace"], claims["serviceaccount"]
-        if not self._alive("serviceaccounts", namespace, account):
-            return None
-        pod = claims.get("pod")
-        if pod and not self._alive("pods", namespace, pod):
-            return None
-        if claims.get("secret") and not self._alive("secrets", namespace, claims["secret"]):
+        pod, secret = claims.get("pod"), claims.get("secret")
+        bound = (("serviceaccounts", account), ("pods", pod), ("secrets", secret))
+        if not all(self._alive(plural, namespace, one) for plural, one in bound if one):
             return None
         return service_account(namespace, account["name"], account["uid"], (pod["name"], pod["uid"]) if pod else None)
 

@@ -1,6 +1,6 @@
 """A watch as clients see it: selectors decide what is ADDED or DELETED; a slow reader of parts gets the newest.
 
-Called by `api`. Events carry records; `http` and `inprocess` make of them what their side reads.
+Called by `api`. Events carry records; `streams` and `inprocess` make of them what their side reads.
 """
 
 from __future__ import annotations
@@ -14,36 +14,45 @@ __all__ = ["ObjectWatch", "RecordEvent"]
 
 
 class RecordEvent(NamedTuple):
-    """One event of a watch."""
+    """One event of a watch. BOOKMARK has no record: what there was at the start has been shown, see `ObjectWatch`."""
 
-    type: Literal["ADDED", "MODIFIED", "DELETED"]
-    record: Record
+    type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+    record: Record | None
 
 
 class ObjectWatch:
-    """Batches of events; the first may be what was there at the start."""
+    """Batches of events; the first may be what was there at the start.
+
+    Attributes:
+        start: the revision the watch began at; a BOOKMARK is of this revision.
+    """
 
     def __init__(
-        self, watch: Watching, present: Sequence[Record], accepts: Callable[[Record], bool] | None = None
+        self,
+        watch: Watching,
+        start: int,
+        present: Sequence[Record] = (),
+        accepts: Callable[[Record], bool] | None = None,
+        *,
+        tell_start: bool = False,
     ) -> None:
         self._watch = watch
         self._accepts = accepts
-        self._present = [RecordEvent("ADDED", r) for r in present if accepts is None or accepts(r)]
-        self._started = False
-        self.revision = max((r.revision for r in present), default=0)
+        self._first = [RecordEvent("ADDED", r) for r in present if accepts is None or accepts(r)]
+        if tell_start:
+            self._first.append(RecordEvent("BOOKMARK", None))
+        self.start = start
 
     def __aiter__(self) -> ObjectWatch:
         return self
 
     async def __anext__(self) -> list[RecordEvent]:
-        if not self._started:
-            self._started = True
-            if self._present:
-                return self._present
+        if self._first:
+            first, self._first = self._first, []
+            return first
         while True:
             changes = await anext(self._watch)
-            self.revision = changes[-1].record.revision
-            events = [event for change in _newest(changes) if (event := self._event(change)) is not None]
+            events = [event for change in changes if (event := self._event(change)) is not None]
             if events:
                 return events
 
@@ -61,15 +70,3 @@ class ObjectWatch:
         if now:
             return RecordEvent("ADDED", change.record)
         return RecordEvent("DELETED", change.record) if was else None
-
-
-def _newest(changes: Sequence[Change]) -> Sequence[Change]:
-    """Of several MODIFIED in a row of one object in parts, only the last: its parts are those of the last anyway."""
-    if not any(change.record.parts for change in changes):
-        return changes
-    last = {change.record.key: index for index, change in enumerate(changes)}
-    return [
-        change
-        for index, change in enumerate(changes)
-        if change.type != "MODIFIED" or not change.record.parts or last[change.record.key] == index
-    ]

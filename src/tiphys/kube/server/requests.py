@@ -1,0 +1,177 @@
+"""HTTP requests read: the path, the query, the body, and the forms of answer a client takes. No decisions in here.
+
+Called by `http`. Whatever arrives, what comes out is a value or an ApiError with its Status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import parse_qsl, unquote
+
+from tiphys.errors import UsageError
+from tiphys.kit import yaml
+from tiphys.kit.codec import DecodeError, decode
+from tiphys.kube.objects import status
+from tiphys.kube.objects.resources import RESOURCES, Resource, by_plural
+from tiphys.kube.server import protobuf
+from tiphys.kube.server.users import User
+
+__all__ = ["BODY_LIMIT", "Call", "Form", "Place", "Receive", "Scope", "Send", "body_of", "form_of", "is_true", "place_of"]
+
+BODY_LIMIT = 3 * 2**20
+_NAMESPACED = frozenset((r.group, r.plural) for r in RESOURCES if r.namespaced)
+_JSON, _YAML = "application/json", "application/yaml"
+_YAMLS = (_YAML, "application/x-yaml", "text/yaml", "text/x-yaml")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How an answer is written: what is shown of objects, and in which notation."""
+
+    shown: Literal["", "Table", "PartialObjectMetadata"] = ""
+    media: str = _JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a path names; `name` and `subresource` are "" where it names none."""
+
+    resource: Resource
+    version: str
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request of an authenticated user."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    user: User
+    receive: Receive
+    send: Send
+
+    @classmethod
+    def of(cls, scope: Scope, headers: Mapping[str, str], user: User, receive: Receive, send: Send) -> Call:
+        """From an ASGI scope."""
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True, errors="replace"))
+        return cls(scope["method"], path_of(scope), query, headers, user, receive, send)
+
+
+def path_of(scope: Scope) -> str:
+    """The path as it was sent: an escaped slash is part of a name, not a step."""
+    raw = scope.get("raw_path")
+    return raw.partition(b"?")[0].decode("latin-1") if raw else str(scope["path"])
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """Headers by lower-case name; of several the last."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def place_of(path: str) -> Place | None:
+    """The resource of a path; None where none is served."""
+    steps = [unquote(step) for step in path.removeprefix("/").removesuffix("/").split("/")]
+    if steps[0] == "api" and len(steps) > 2:
+        group, version, rest = "", steps[1], steps[2:]
+    elif steps[0] == "apis" and len(steps) > 3:
+        group, version, rest = steps[1], steps[2], steps[3:]
+    else:
+        return None
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) > 2 and (group, rest[2]) in _NAMESPACED:
+        namespace, rest = rest[1], rest[2:]
+        if not namespace:
+            return None
+    resource = by_plural(group, rest[0])
+    if resource is None or version not in resource.versions or len(rest) > 3 or "" in rest[1:]:
+        return None
+    name, subresource = (*rest[1:], "", "")[:2]
+    if subresource and subresource not in resource.subresources:
+        return None
+    if resource.namespaced and name and not namespace:
+        return None
+    return Place(resource, version, namespace, name, subresource)
+
+
+def is_true(text: str) -> bool:
+    """A boolean of a query, as Go reads it."""
+    return text in ("1", "t", "T", "true", "TRUE", "True")
+
+
+def form_of(accept: str) -> Form:
+    """The first form of an Accept header that there is.
+
+    Raises:
+        ApiError: 406.
+    """
+    for wanted in accept.split(",") if accept else ("*/*",):
+        media, *parameters = (part.strip() for part in wanted.split(";"))
+        if media not in (_JSON, *_YAMLS, "*/*", "application/*"):
+            continue
+        given = dict(parameter.partition("=")[::2] for parameter in parameters)
+        shown = given.get("as", "")
+        if shown.removesuffix("List") == "PartialObjectMetadata":
+            shown = "PartialObjectMetadata"
+        if shown and (shown not in ("Table", "PartialObjectMetadata") or given.get("v", "v1") != "v1"):
+            continue
+        return Form("Table" if shown == "Table" else "PartialObjectMetadata" if shown else "", _YAML if media in _YAMLS else _JSON)
+    raise status.not_acceptable("only the following media types are accepted: application/json, application/yaml")
+
+
+async def body_of(call: Call) -> bytes:
+    """The whole body.
+
+    Raises:
+        ApiError: 413, it is larger than the API takes; 400, it was cut off.
+    """
+    if int_of(call.headers.get("content-length", "")) > BODY_LIMIT:
+        raise status.too_large(BODY_LIMIT)
+    chunks, size = [], 0
+    while True:
+        message = await call.receive()
+        if message["type"] == "http.disconnect":
+            raise status.bad_request("the request ended before its body did")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > BODY_LIMIT:
+            raise status.too_large(BODY_LIMIT)
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+def int_of(text: str) -> int:
+    """A number of a header or query; 0 where there is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+
+def parsed(data: bytes, content_type: str) -> Any:
+    """A body as plain data: JSON, YAML or Kubernetes protobuf.
+
+    Raises:
+        ApiError: 400, it cannot be read; 415, it is something else.
+    """
+    media = content_type.partition(";")[0].strip().lower()
+    try:
+        if media == protobuf.MEDIA_TYPE:
+            return protobuf.to_json(data)
+        if media in _YAMLS:
+            return yaml.load(data)
+        if media in ("", _JSON, "text/json") or media.endswith("+json"):
+            return decode(data)
+    except (DecodeError, UsageError, UnicodeDecodeError, RecursionError) as error:
+        raise status.bad_request(f"the body of the request cannot be read: {error}") from error
+    accepted = f"{_JSON}, {_YAML}, {protobuf.MEDIA_TYPE}"
+    why = "the body of the request was in an unknown format"
+    raise status.unsupported_media_type(f"{why} ({media}) - accepted media types include: {accepted}")

@@ -1,0 +1,217 @@
+"""The shapes the server relies on: lenses that an object must fit before any rule, column or log looks into it.
+
+Called by `admission` for every write. Only fields that code of this package reads stand here; all others pass. What
+does not fit is refused as the real server's decoder refuses it, so that nothing behind this has to expect the absurd.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tiphys.kit.codec import DecodeError, Struct, convert
+from tiphys.kube.objects import status
+from tiphys.kube.objects.resources import Resource
+
+__all__ = ["check"]
+
+_Object = dict[str, Any]
+_Strings = dict[str, str | None] | None
+
+
+class _ResourceRequirements(Struct):
+    limits: dict[str, str | int | float] | None = None
+    requests: dict[str, str | int | float] | None = None
+
+
+class _FieldSource(Struct):
+    fieldRef: _Object | None = None  # noqa: N815 - the field's name
+
+
+class _Variable(Struct):
+    name: str | None = None
+    value: str | None = None
+    valueFrom: _FieldSource | None = None  # noqa: N815
+
+
+class _VolumeMount(Struct):
+    name: str | None = None
+    mountPath: str | None = None  # noqa: N815
+
+
+class _Container(Struct):
+    name: str | None = None
+    image: str | None = None
+    command: list[str] | None = None
+    args: list[str] | None = None
+    env: list[_Variable] | None = None
+    envFrom: list[_Object] | None = None  # noqa: N815
+    ports: list[_Object] | None = None
+    resources: _ResourceRequirements | None = None
+    volumeMounts: list[_VolumeMount] | None = None  # noqa: N815
+
+
+class _DownwardVolume(Struct):
+    items: list[_FieldSource] | None = None
+
+
+class _Volume(Struct):
+    name: str | None = None
+    configMap: _Object | None = None  # noqa: N815
+    downwardAPI: _DownwardVolume | None = None  # noqa: N815
+    emptyDir: _Object | None = None  # noqa: N815
+    projected: _Object | None = None
+    secret: _Object | None = None
+
+
+class _PodSpec(Struct):
+    activeDeadlineSeconds: int | None = None  # noqa: N815
+    automountServiceAccountToken: bool | None = None  # noqa: N815
+    containers: list[_Container] | None = None
+    imagePullSecrets: list[_Object] | None = None  # noqa: N815
+    initContainers: list[_Container] | None = None  # noqa: N815
+    nodeName: str | None = None  # noqa: N815
+    restartPolicy: str | None = None  # noqa: N815
+    serviceAccount: str | None = None  # noqa: N815
+    serviceAccountName: str | None = None  # noqa: N815
+    terminationGracePeriodSeconds: int | None = None  # noqa: N815
+    tolerations: list[_Object] | None = None
+    volumes: list[_Volume] | None = None
+
+
+class _Waiting(Struct):
+    reason: str | None = None
+
+
+class _ContainerState(Struct):
+    running: _Object | None = None
+    terminated: _Waiting | None = None
+    waiting: _Waiting | None = None
+
+
+class _ContainerStatus(Struct):
+    name: str | None = None
+    lastState: _ContainerState | None = None  # noqa: N815
+    ready: bool | None = None
+    restartCount: int | None = None  # noqa: N815
+    state: _ContainerState | None = None
+
+
+class _PodStatus(Struct):
+    conditions: list[_Object] | None = None
+    containerStatuses: list[_ContainerStatus] | None = None  # noqa: N815
+    initContainerStatuses: list[_ContainerStatus] | None = None  # noqa: N815
+    phase: str | None = None
+
+
+class _Pod(Struct):
+    spec: _PodSpec | None = None
+    status: _PodStatus | None = None
+
+
+class _ConfigMap(Struct):
+    data: _Strings = None
+    binaryData: _Strings = None  # noqa: N815
+    immutable: bool | None = None
+
+
+class _Secret(Struct):
+    data: _Strings = None
+    stringData: _Strings = None  # noqa: N815
+    immutable: bool | None = None
+    type: str | None = None
+
+
+class _ServiceAccount(Struct):
+    automountServiceAccountToken: bool | None = None  # noqa: N815
+    imagePullSecrets: list[_Object] | None = None  # noqa: N815
+    secrets: list[_Object] | None = None
+
+
+class _Finalized(Struct):
+    finalizers: list[str] | None = None
+
+
+class _Status(Struct):
+    conditions: list[_Object] | None = None
+
+
+class _Namespace(Struct):
+    spec: _Finalized | None = None
+    status: _Status | None = None
+
+
+class _Rule(Struct):
+    apiGroups: list[str] | None = None  # noqa: N815
+    nonResourceURLs: list[str] | None = None  # noqa: N815
+    resourceNames: list[str] | None = None  # noqa: N815
+    resources: list[str] | None = None
+    verbs: list[str] | None = None
+
+
+class _Selector(Struct):
+    matchExpressions: list[_Object] | None = None  # noqa: N815
+    matchLabels: dict[str, str] | None = None  # noqa: N815
+
+
+class _Aggregation(Struct):
+    clusterRoleSelectors: list[_Selector] | None = None  # noqa: N815
+
+
+class _Role(Struct):
+    aggregationRule: _Aggregation | None = None  # noqa: N815
+    rules: list[_Rule] | None = None
+
+
+class _Reference(Struct):
+    apiGroup: str | None = None  # noqa: N815
+    kind: str | None = None
+    name: str | None = None
+    namespace: str | None = None
+
+
+class _Binding(Struct):
+    roleRef: _Reference | None = None  # noqa: N815
+    subjects: list[_Reference] | None = None
+
+
+class _Custom(Struct):
+    spec: _Object | None = None
+    status: _Status | None = None
+
+
+class _Workflow(Struct):
+    spec: _Object | None = None
+    status: _Object | None = None
+
+
+class _Event(Struct):
+    involvedObject: _Object | None = None  # noqa: N815
+
+
+_SHAPES: dict[str, type[Struct]] = {
+    "clusterrolebindings": _Binding,
+    "clusterroles": _Role,
+    "configmaps": _ConfigMap,
+    "events": _Event,
+    "leases": _Workflow,
+    "namespaces": _Namespace,
+    "pods": _Pod,
+    "rolebindings": _Binding,
+    "roles": _Role,
+    "secrets": _Secret,
+    "serviceaccounts": _ServiceAccount,
+    "workflows": _Workflow,
+}
+
+
+def check(resource: Resource, value: _Object) -> None:
+    """Refuse an object whose fields are not what their names promise.
+
+    Raises:
+        ApiError: 400, in the words of the real server's decoder as far as they can be had.
+    """
+    try:
+        convert(value, _SHAPES.get(resource.plural, _Custom))
+    except DecodeError as error:
+        what = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
+        raise status.bad_request(f"{what}: {error}") from error

@@ -1,0 +1,430 @@
+"""Templates of kind `dag`: each task as soon as those it depends on are settled.
+
+A task is settled when its node is fulfilled and its exit handlers have ended. An index from each task to those that wait
+for it, and a count of what each still waits for, make the work after an event that of the tasks it touches.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from tiphys.errors import ExpressionError
+from tiphys.workflow.engine.hooks import ExitUse, exit_of_step
+from tiphys.workflow.engine.launch import add_group, add_skipped
+from tiphys.workflow.engine.leaves import TIMEOUT
+from tiphys.workflow.engine.loops import Ready, loops, prepare
+from tiphys.workflow.engine.nodes import Node
+from tiphys.workflow.engine.scopes import mentioned
+from tiphys.workflow.engine.state import Call, Execution, Owner, State, Task
+from tiphys.workflow.engine.templates import TemplateError
+from tiphys.workflow.engine.tree import Tree
+from tiphys.workflow.engine.within import Enclosing, use_of
+from tiphys.workflow.expr import depends
+from tiphys.workflow.expr.depends import Depends, TaskResult, TaskState
+
+__all__ = ["DagExecution", "start_dag"]
+
+_RESULTS = {
+    "Succeeded": TaskResult.SUCCEEDED,
+    "Failed": TaskResult.FAILED,
+    "Error": TaskResult.ERRORED,
+    "Skipped": TaskResult.SKIPPED,
+    "Omitted": TaskResult.OMITTED,
+}
+
+
+def start_dag(state: State, node: Node, task: Task) -> None:
+    """A DAG node, new or taken up again."""
+    state.later(DagExecution(state, node, task).begin)
+
+
+class DagExecution(Enclosing):
+    """A DAG node: which tasks wait for which."""
+
+    role = "tasks"
+
+    def __init__(self, state: State, node: Node, task: Task) -> None:
+        super().__init__(state, node, task)
+        self.tasks: dict[str, dict[str, Any]] = {}
+        self.targets: list[str] = []
+        self.depends: dict[str, Depends] = {}
+        self._waiters: dict[str, list[str]] = {}
+        self._missing: dict[str, int] = {}
+        self._unsettled: set[str] = set()
+
+    def begin(self) -> None:
+        """Find out what depends on what, and start what depends on nothing."""
+        try:
+            self._read()
+        except (ExpressionError, TemplateError) as error:
+            self.end("Error", str(error), str(error))
+            return
+        for name in [name for name in self.tasks if name in self._unsettled]:
+            self._missing[name] = len(self.depends[name].tasks)
+            for before in self.depends[name].tasks:
+                self._waiters.setdefault(before, []).append(name)
+        for name in [name for name in self.tasks if name in self._unsettled]:
+            if not self._missing[name]:
+                self.state.later(TaskExecution(self, name).begin)
+        self.quiet()
+
+    def _read(self) -> None:
+        """The tasks, their conditions, the targets; only what the targets depend on will run."""
+        dag = self.template.raw["dag"]
+        scope = self.scope(frozenset())
+        shape = [
+            {key: task[key] for key in ("name", "depends", "dependencies") if key in task} for task in dag["tasks"]
+        ]
+        pattern = self.template.pattern("shape", {"tasks": shape, "target": dag.get("target") or ""})
+        filled = pattern.fill(scope, now=self.state.now)
+        for raw, task in zip(dag["tasks"], filled["tasks"], strict=True):
+            self.tasks[task["name"]] = {**raw, **task}
+            condition = task.get("depends") or ""
+            names = task.get("dependencies") or ()
+            self.depends[task["name"]] = depends.parse(condition) if condition else depends.from_dependencies(names)
+        for name, waits in self.depends.items():
+            if unknown := next((other for other in waits.tasks if other not in self.tasks), None):
+                raise TemplateError(f"task '{name}' depends on '{unknown}', which is not defined")
+        self.targets = filled["target"].split() or self._leaves()
+        if unknown := next((name for name in self.targets if name not in self.tasks), None):
+            raise TemplateError(f"target '{unknown}' is not defined")
+        todo = list(self.targets)
+        while todo:
+            name = todo.pop()
+            if name not in self._unsettled:
+                self._unsettled.add(name)
+                todo += self.depends[name].tasks
+
+    def _leaves(self) -> list[str]:
+        """The tasks nobody depends on."""
+        inner = {before for waits in self.depends.values() for before in waits.tasks}
+        return sorted(name for name in self.tasks if name not in inner)
+
+    # -- variables ----------------------------------------------------------------------------------------------------
+
+    def task_node(self, name: str) -> Node | None:
+        """The node of a task."""
+        return self.state.tree.named(f"{self.node.name}.{name}")
+
+    def known(self) -> Iterable[str]:
+        """All tasks that are settled."""
+        return [name for name in self.tasks if name not in self._unsettled]
+
+    def ancestors(self, name: str) -> frozenset[str]:
+        """The tasks that this one depends on, directly or not: those it may speak of."""
+        found, todo = set[str](), list(self.depends[name].tasks)
+        while todo:
+            before = todo.pop()
+            if before not in found:
+                found.add(before)
+                todo += self.depends[before].tasks
+        return frozenset(found)
+
+    def outputs_of(self, name: str) -> dict[str, Any]:
+        """All variables of a task that is settled."""
+        node = self.task_node(name)
+        if node is None or not node.fulfilled or name not in self.tasks:
+            return {}
+        items = list(self.state.tree.children(node)) if node.type == "TaskGroup" else []
+        return self.scope_of_step(name, node, items, self.tasks[name])
+
+    # -- the course of things -----------------------------------------------------------------------------------------
+
+    def settled(self, name: str) -> None:
+        """A task is settled: those that waited for it only can begin."""
+        self._unsettled.discard(name)
+        for waiter in self._waiters.get(name, ()):
+            if waiter not in self._missing:
+                continue
+            self._missing[waiter] -= 1
+            if not self._missing[waiter] and not self.over:
+                self.state.later(TaskExecution(self, waiter).begin)
+        if not self._unsettled:
+            self.state.later(self.quiet)
+
+    def quiet(self) -> None:
+        """Nothing is open below, so that it may be over."""
+        if not self.over and not self._unsettled and not (self.node.tally and self.node.tally.open):
+            self._conclude()
+
+    def may_run(self, name: str) -> bool:
+        """Whether the condition of a task holds.
+
+        Raises:
+            ExpressionError: it is none.
+        """
+        states = {before: self._state_of(before) for before in self.depends[name].tasks}
+        return self.depends[name].evaluate(states)
+
+    def _state_of(self, name: str) -> TaskState:
+        node, on = self.task_node(name), self.tasks[name].get("continueOn") or {}
+        results = set[TaskResult]()
+        if node is not None:
+            results.add(_RESULTS[node.phase])
+            if node.type == "TaskGroup":
+                phases = [child.phase for child in self.state.tree.children(node) if not child.hooked]
+                if "Succeeded" in phases:
+                    results.add(TaskResult.ANY_SUCCEEDED)
+                if phases and all(phase == "Failed" for phase in phases):
+                    results.add(TaskResult.ALL_FAILED)
+        return TaskState(frozenset(results), bool(on.get("error")), bool(on.get("failed")))
+
+    def parents_of(self, name: str) -> tuple[Node, ...]:
+        """The nodes after which a task's node comes."""
+        tree, before = self.state.tree, self.depends[name].tasks
+        if not before:
+            return (self.node,)
+        nodes = [node for other in before if (node := self.task_node(other)) is not None]
+        ids = dict.fromkeys(last for node in nodes for last in tree.outbound(node))
+        return tuple(tree.nodes[last] for last in ids if last in tree.nodes)
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    def fail_fast(self, message: str) -> None:
+        """The loops that run end with their template."""
+        for name in self._unsettled:
+            if (node := self.task_node(name)) is not None and node.type == "TaskGroup":
+                self.state.mark(node, "Failed", message)
+        self._set_outbound()
+        self.end("Failed", message)
+
+    def _set_outbound(self) -> None:
+        nodes = [node for name in self.targets if (node := self.task_node(name)) is not None]
+        self.node.outbound = [last for node in nodes for last in self.state.tree.outbound(node)]
+
+    def _conclude(self) -> None:
+        phase = self._assess()
+        self._set_outbound()
+        if phase == "Succeeded":
+            self.succeed()
+        else:
+            self.end(phase)
+
+    def _assess(self) -> str:
+        """The phase: that of the first target whose branch failed and is not forgiven."""
+        limits = self.state.limits
+        if limits.shutdown and not (self.task.call.on_exit and limits.allows(on_exit=True)):
+            return "Failed"
+        targets = {node.id: name for name in self.targets if (node := self.task_node(name)) is not None}
+        phases = _branch_phases(self.state.tree, self.node, frozenset(targets))
+        result = "Succeeded"
+        for node_id, name in targets.items():
+            phase = phases.get(node_id) or self.state.tree.nodes[node_id].phase
+            on = self.tasks[name].get("continueOn") or {}
+            if phase in ("Failed", "Error") and not on.get("failed" if phase == "Failed" else "error"):
+                result = phase
+                if self.template.raw["dag"].get("failFast") is not False:
+                    break
+        return result
+
+
+def _branch_phases(tree: Tree, boundary: Node, targets: frozenset[str]) -> dict[str, str]:
+    """The phase with which each target is reached: its own, or, if it did not run, that of what it comes after.
+
+    The way leads over the links of the tree, as in Argo, into the templates that tasks ran and out of them again.
+    """
+    phases: dict[str, str] = {}
+    todo = deque((child, "Succeeded") for child in boundary.children)
+    seen = set(todo)
+    while todo:
+        node_id, phase = todo.popleft()
+        node = tree.nodes.get(node_id)
+        if node is None:
+            continue
+        if node.completed:
+            phase = node.phase
+        if node_id in targets and phases.get(node_id) not in ("Failed", "Error"):
+            phases[node_id] = phase
+        for child in _onward(tree, node):
+            if (child, phase) not in seen:
+                seen.add((child, phase))
+                todo.append((child, phase))
+    return phases
+
+
+def _onward(tree: Tree, node: Node) -> Iterable[str]:
+    """What comes after a node; the attempts of a Retry node do not count, only what comes after them."""
+    if node.type != "Retry":
+        return node.children
+    onward: list[str] = []
+    for child in tree.children(node):
+        if child.retried:
+            onward += child.children
+        else:
+            onward.append(child.id)
+    return onward
+
+
+class TaskExecution:
+    """A task whose dependencies are settled: its node, or the nodes of its loop and their group."""
+
+    def __init__(self, dag: DagExecution, name: str) -> None:
+        self.dag = dag
+        self.name = name
+        self.raw = dag.tasks[name]
+        self.group: Node | None = None
+        self._waiting = 0
+        self._exits: dict[str, tuple[str, ExitUse | None]] = {}
+
+    @property
+    def over(self) -> bool:
+        """The DAG is."""
+        return self.dag.over
+
+    @property
+    def _node_name(self) -> str:
+        return f"{self.dag.node.name}.{self.name}"
+
+    def begin(self) -> None:
+        """Decide whether the task runs, and start it, unless it is over already."""
+        dag, node = self.dag, self.dag.task_node(self.name)
+        if node is not None and node.fulfilled:
+            self._link_again(node)
+            self._take_over(node)
+            return
+        if node is None and dag.state.paused:
+            return
+        try:
+            if node is None and not dag.may_run(self.name):
+                self._skip("Omitted", "omitted: depends condition not met")
+                return
+            ready = prepare(dag.template, ("task", self.name), self.raw, self._scope, dag.state.now)
+        except (ExpressionError, TemplateError) as error:
+            self._skip("Error", str(error))
+            return
+        if not loops(self.raw):
+            self._start_one(ready[0])
+        elif ready:
+            self._start_all(ready)
+        else:
+            self._skip("Skipped", "Skipped, empty params")
+
+    def _scope(self, names: frozenset[str], everything: bool) -> dict[str, Any]:
+        """The variables of the DAG, of other tasks only those of ancestors."""
+        scope = self.dag.scope(names - {name for name in names if name.partition(".")[0] == "tasks"})
+        spoken = None if everything else mentioned(names, "tasks")
+        if spoken is None or not spoken <= set(self.dag.depends[self.name].tasks):
+            ancestors = self.dag.ancestors(self.name)
+            spoken = ancestors if spoken is None else spoken & ancestors
+        for name in spoken:
+            scope |= self.dag.outputs_of(name)
+        return scope
+
+    def _call(self, ready: Ready, owner: Owner, name: str, parent: Node, parents: tuple[Node, ...]) -> Call:
+        call = self.dag.call(ready, owner, name, parent, parents)
+        self._exits[name] = (ready.name, exit_of_step(ready.step, ready.raw, self.dag.state.arguments))
+        return call
+
+    def _start_one(self, ready: Ready) -> None:
+        parents = self.dag.parents_of(self.name)
+        call = self._call(ready, self, self._node_name, self.dag.node, parents)
+        if ready.skipped or ready.error:
+            node = add_skipped(
+                self.dag.state, call, "Error" if ready.error else "Skipped", ready.error or ready.skipped
+            )
+            self._settle_skipped(node)
+        else:
+            self.dag.launch(call)
+
+    def _start_all(self, ready: list[Ready]) -> None:
+        """A loop: one node for each item under a TaskGroup."""
+        dag, state = self.dag, self.dag.state
+        shown = Ready.to_skip(self.raw, "")
+        parents = dag.parents_of(self.name)
+        group_call = dag.call(shown, self, self._node_name, dag.node, parents)
+        group_call.use = use_of(shown.step, self.name)
+        self.group = add_group(state, group_call, "TaskGroup")
+        TaskGroupExecution(self, self.group)
+        self._waiting = len(ready) + 1
+        for one in ready:
+            name = f"{dag.node.name}.{one.name}"
+            call = self._call(one, self, name, self.group, (self.group,))
+            if one.skipped or one.error:
+                if (known := state.tree.named(name)) is not None:
+                    state.tree.link(self.group, known)
+                else:
+                    add_skipped(state, call, "Error" if one.error else "Skipped", one.error or one.skipped)
+                self._waiting -= 1
+            else:
+                dag.launch(call)
+        self._one_less()
+
+    def _skip(self, phase: str, message: str) -> None:
+        """The task does not run."""
+        ready, dag = Ready.to_skip(self.raw, message), self.dag
+        node = dag.task_node(self.name)
+        if node is not None:
+            dag.state.mark(node, phase, message)
+        else:
+            call = dag.call(ready, self, self._node_name, dag.node, dag.parents_of(self.name))
+            node = add_skipped(dag.state, call, phase, message)
+        self._settle_skipped(node)
+
+    def _settle_skipped(self, node: Node) -> None:
+        self._exits.setdefault(node.name, (self.name, None))
+        self._take_over(node)
+
+    def _link_again(self, node: Node) -> None:
+        for parent in self.dag.parents_of(self.name):
+            self.dag.state.tree.link(parent, node)
+
+    def child_ended(self, node: Node, error: str | None) -> None:
+        """The node of the task, or one of its loop, has ended: its exit handler runs, if it has one."""
+        if self.over:
+            return
+        if error is not None and error != TIMEOUT:
+            self.dag.state.blame(node, f"task '{node.name}' errored: {error}")
+        self._take_over(node)
+
+    def _take_over(self, node: Node) -> None:
+        name, handler = self._exits.get(node.name) or (self.name, self._exit_of_task())
+        try:
+            done = partial(self._handled, node)
+            handled = self.dag.run_exit_handler(handler, node, name, self.dag, self._scope, done)
+        except ExpressionError as failure:
+            self.dag.end("Error", str(failure), str(failure))
+            return
+        if not handled:
+            self._handled(node)
+
+    def _exit_of_task(self) -> ExitUse | None:
+        """The exit handler of the task as a whole: of a TaskGroup, or of a node that was over at a reopening."""
+        dag = self.dag
+        only = {key: self.raw[key] for key in ("name", "onExit", "hooks") if self.raw.get(key)}
+        if len(only) == 1:
+            return None
+        try:
+            ready = prepare(dag.template, ("exit", self.name), only, self._scope, dag.state.now)
+        except (ExpressionError, TemplateError):
+            return None
+        return exit_of_step(ready[0].step, ready[0].raw, dag.state.arguments)
+
+    def _handled(self, node: Node) -> None:
+        """The node has ended, and so has its exit handler."""
+        if self.over:
+            return
+        if self.group is None or node is self.group:
+            self.dag.settled(self.name)
+        else:
+            self._one_less()
+
+    def _one_less(self) -> None:
+        self._waiting -= 1
+        if self._waiting or self.group is None:
+            return
+        phase = "Succeeded"
+        for child in self.dag.state.tree.children(self.group):
+            if child.failed and not child.hooked:
+                phase = child.phase
+        self.dag.state.mark(self.group, phase)
+        self._take_over(self.group)
+
+
+class TaskGroupExecution(Execution):
+    """A TaskGroup node: it ends when its task says so."""
+
+    def __init__(self, task: TaskExecution, node: Node) -> None:
+        super().__init__(task.dag.state, node, task)

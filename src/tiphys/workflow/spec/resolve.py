@@ -1,0 +1,147 @@
+"""From a workflow and the templates it names to the spec that is run: merging, defaults, looking up by name.
+
+Called by the engine when a run begins, by `validate`, and by `lint`. Fetches nothing: who calls brings the objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from tiphys.errors import ApiError, SpecError
+from tiphys.kube.objects.patches import KUBERNETES_KEYS, strategic_merge
+
+__all__ = [
+    "MERGE_KEYS",
+    "TEMPLATE_KINDS",
+    "Reference",
+    "find_template",
+    "kinds_of",
+    "merge_workflow_spec",
+    "references",
+    "with_template_defaults",
+]
+
+MERGE_KEYS: Mapping[str, str] = {
+    **KUBERNETES_KEYS,
+    "artifacts": "name",
+    "parameters": "name",
+    "sidecars": "name",
+    "tasks": "name",
+    "templates": "name",
+    "tolerations": "key",
+}
+"""The patchMergeKey of the lists of a WorkflowSpec; other lists are replaced whole."""
+
+TEMPLATE_KINDS = (
+    "container",
+    "containerSet",
+    "steps",
+    "script",
+    "resource",
+    "dag",
+    "suspend",
+    "data",
+    "http",
+    "plugin",
+)
+"""The fields of a template of which it must have exactly one."""
+
+
+class Reference(NamedTuple):
+    """An object that a manifest names. `kind` is WorkflowTemplate or ClusterWorkflowTemplate."""
+
+    kind: str
+    name: str
+
+
+def merge_workflow_spec(
+    workflow: Mapping[str, Any], template_spec: Mapping[str, Any] | None, defaults: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The spec that is run: the workflow's over the WorkflowTemplate's over the controller's defaults.
+
+    A strategic merge; hooks and labelsFrom are taken whole by their names, and `suspend` is the workflow's own.
+
+    Args:
+        workflow: the whole object.
+        template_spec: the spec of what its workflowTemplateRef names; None without one.
+        defaults: a WorkflowSpec of the controller's settings; None for none.
+
+    Raises:
+        SpecError: an item of a list that merges by a name has none.
+    """
+    own = workflow.get("spec") or {}
+    merged: dict[str, Any] = dict(own)
+    for lower in (template_spec, defaults):
+        if lower:
+            merged = _merge_over(lower, merged)
+    merged.pop("suspend", None)
+    if own.get("suspend") is not None:
+        merged["suspend"] = own["suspend"]
+    return merged
+
+
+def _merge_over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    merged = _strategic(lower, upper)
+    if hooks := {**(lower.get("hooks") or {}), **(upper.get("hooks") or {})}:
+        merged["hooks"] = hooks
+    sources = [(spec.get("workflowMetadata") or {}).get("labelsFrom") or {} for spec in (lower, upper)]
+    if any(sources):
+        merged["workflowMetadata"] = {**merged["workflowMetadata"], "labelsFrom": {**sources[0], **sources[1]}}
+    return merged
+
+
+def _strategic(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return dict(strategic_merge(lower, upper, MERGE_KEYS))
+    except ApiError as error:
+        raise SpecError(f"cannot merge the workflow with its template: {error}", "spec") from error
+
+
+def kinds_of(template: Mapping[str, Any]) -> list[str]:
+    """Which of container, steps, … a template has; one, if it is right."""
+    return [kind for kind in TEMPLATE_KINDS if template.get(kind) is not None]
+
+
+def with_template_defaults(template: Mapping[str, Any], defaults: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A template over the spec's `templateDefaults`; what these say of other kinds of template is dropped.
+
+    Raises:
+        SpecError: an item of a list that merges by a name has none.
+    """
+    if not defaults:
+        return dict(template)
+    own = kinds_of(template)
+    merged = _strategic(defaults, template)
+    return {key: value for key, value in merged.items() if key not in TEMPLATE_KINDS or key in own}
+
+
+def find_template(spec: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    """The template of that name; None where the spec has none."""
+    for template in spec.get("templates") or ():
+        if isinstance(template, dict) and template.get("name") == name:
+            return template
+    return None
+
+
+def references(obj: Mapping[str, Any]) -> list[Reference]:
+    """The WorkflowTemplates and ClusterWorkflowTemplates that a Workflow or template names, each once, in order.
+
+    Names that hold a tag are known at run time only and left out; those of the objects named are to be asked of these.
+    """
+    return list(dict.fromkeys(_references(obj.get("spec"))))
+
+
+def _references(value: Any) -> Iterator[Reference]:
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, list):
+            pending.extend(reversed(item))
+        elif isinstance(item, dict):
+            for key in ("workflowTemplateRef", "templateRef"):
+                ref = item.get(key)
+                name = ref.get("name") if isinstance(ref, dict) else None
+                if isinstance(ref, dict) and isinstance(name, str) and name and "{{" not in name:
+                    yield Reference("ClusterWorkflowTemplate" if ref.get("clusterScope") else "WorkflowTemplate", name)
+            pending.extend(reversed(list(item.values())))
