@@ -1,18 +1,23 @@
-"""Run every benchmark, print a table, and the figures as one line of JSON."""
+"""Run the benchmarks (all, or those named), print a table, and the figures as one line of JSON."""
 
 from __future__ import annotations
 
 import json
+import sys
 
-from benchmarks import start, store
+from benchmarks import start, store, workflows
+
+SUITES = {"start": start.measure, "store": store.measure, "workflows": workflows.measure}
 
 
-def main() -> None:
+def main(names: list[str]) -> None:
     """Run them, one after the other."""
-    rows = [*start.measure(), *store.measure()]
-    for row in rows:
-        print(f"{row['what']:<58} {row['figure']:>12,.2f} {row['unit']}")
+    rows = []
+    for name in names or SUITES:
+        for row in SUITES[name]():
+            rows.append(row)
+            print(f"{row['what']:<58} {row['figure']:>12,.2f} {row['unit']}", flush=True)
     print(json.dumps(rows))
 
 
-main()
+main(sys.argv[1:])

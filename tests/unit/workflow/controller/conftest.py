@@ -21,7 +21,7 @@ from tiphys.kube.client.api import list_watch
 from tiphys.kube.objects.resources import served
 from tiphys.kube.server.api import Api
 from tiphys.kube.server.inprocess import InProcessClient
-from tiphys.kube.server.subresources import Subresources
+from tiphys.kube.server.reviews import Reviews
 from tiphys.kube.server.tokens import Tokens
 from tiphys.kube.server.users import ADMIN, User, service_account
 from tiphys.kube.store.memory import MemoryStore
@@ -246,7 +246,7 @@ class Cluster:
         self.api = Api(self.store)
         folder = Path(tempfile.mkdtemp())
         self.tokens = Tokens(self.store, folder / "tokens.key", Secret("test"), utc_now)
-        self.subresources = Subresources(self.api, self.tokens)
+        self.reviews = Reviews(self.api, self.tokens)
         self.admin = self.client(ADMIN)
         await self.admin.create(NAMESPACES, {"metadata": {"name": "ns"}})
         await self.admin.create(SERVICE_ACCOUNTS, {"metadata": {"name": "default"}}, "ns")
@@ -264,7 +264,7 @@ class Cluster:
         await self.store.close()
 
     def client(self, user):
-        return InProcessClient(self.api, user, self.subresources)
+        return InProcessClient(self.api, user, self.reviews)
 
     def as_account(self, namespace, name):
         return self.client(service_account(namespace, name))

@@ -132,7 +132,7 @@ def test_a_pod_of_another_workflow_of_that_name_counts_for_nothing(cluster):
             "annotations": {keys.NODE_ID: "wf-a"},
             "ownerReferences": [owner],
         }
-        await c.admin.create(PODS, {"metadata": meta, "spec": {"containers": [{"name": "main"}]}}, "ns")
+        await c.admin.create(PODS, {"metadata": meta, "spec": {"containers": [{"name": "main", "image": "x"}]}}, "ns")
         await c.end("other", 1)
         await c.submit(mini=[pod()])
         await c.pod("wf-a")
@@ -164,7 +164,7 @@ def test_a_pod_that_cannot_be_described_is_an_error(cluster):
 
 def test_somebody_elses_pod_of_that_name_is_left_alone(cluster):
     async def use(c):
-        await c.admin.create(PODS, {"metadata": {"name": "wf-a"}, "spec": {"containers": [{"name": "x"}]}}, "ns")
+        await c.admin.create(PODS, {"metadata": {"name": "wf-a"}, "spec": {"containers": [{"name": "x", "image": "x"}]}}, "ns")
         await c.submit(mini=[pod()])
         return await c.finished()
 
@@ -173,7 +173,7 @@ def test_somebody_elses_pod_of_that_name_is_left_alone(cluster):
 
 def test_a_pod_still_going_away_under_that_name_is_waited_for(cluster):
     async def use(c):
-        old = {"metadata": {"name": "wf-a", "finalizers": ["test/hold"]}, "spec": {"containers": [{"name": "x"}]}}
+        old = {"metadata": {"name": "wf-a", "finalizers": ["test/hold"]}, "spec": {"containers": [{"name": "x", "image": "x"}]}}
         await c.admin.create(PODS, old, "ns")
         await c.admin.delete(PODS, "wf-a", "ns", grace_seconds=0)
         tried = asyncio.Event()
