@@ -13,24 +13,28 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
 from tiphys.errors import StoreError, UsageError
 from tiphys.kit.clock import utc_now
 from tiphys.kit.redact import Secret
-from tiphys.kube.controllers import namespaces
+from tiphys.kube.client.api import Client
+from tiphys.kube.controllers import externalsecrets, namespaces, serviceaccounts
 from tiphys.kube.controllers.garbage import GarbageCollector
+from tiphys.kube.controllers.localstores import local_store
 from tiphys.kube.server.api import Api
 from tiphys.kube.server.bootstrap import CONTROLLERS, furnish
 from tiphys.kube.server.http import App
 from tiphys.kube.server.inprocess import InProcessClient
-from tiphys.kube.server.subresources import Subresources
+from tiphys.kube.server.podlogs import PodLogs
+from tiphys.kube.server.reviews import Reviews
 from tiphys.kube.server.tokens import Tokens
-from tiphys.kube.server.users import User
+from tiphys.kube.server.users import User, service_account
 from tiphys.kube.store.sqlite import SqliteStore
 
 __all__ = ["Local", "Settings", "default_data_dir", "kubeconfig"]
@@ -46,10 +50,12 @@ class Settings:
     Attributes:
         data_dir: everything that is kept; made if it is missing.
         port: of the API; 0 for the one used last here, or a free one.
+        secret_stores: stores of this machine that stand in for others, e.g. `nautobot=file:/etc/nautobot.yaml`.
     """
 
     data_dir: Path
     port: int = 0
+    secret_stores: tuple[str, ...] = ()
 
 
 def default_data_dir() -> Path:
@@ -68,6 +74,7 @@ class Local:
 
     def __init__(self, settings: Settings) -> None:
         self._dir = settings.data_dir
+        self._stores = dict(local_store(setting, os.environ) for setting in settings.secret_stores)
         try:
             self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -83,8 +90,9 @@ class Local:
         port = self._socket.getsockname()[1]
         self.server = f"https://{HOST}:{port}"
         self._api = Api(self._store)
-        tokens = Tokens(self._store, self._dir / "tokens.key", token, utc_now)
-        self._app = App(self._api, tokens, Subresources(self._api, tokens))
+        self._tokens = Tokens(self._store, self._dir / "tokens.key", token, utc_now)
+        self._reviews, self._logs = Reviews(self._api, self._tokens), PodLogs(self._api)
+        self._app = App(self._api, self._tokens, self._reviews, self._logs)
         self._token = token
 
     def _certificates(self) -> Path:
@@ -127,9 +135,7 @@ class Local:
         try:
             await furnish(self._api)
             authority = (self._pki / "ca.crt").read_text()
-            client = InProcessClient(self._api, User(CONTROLLERS, ("system:authenticated",)))
-            controllers = [namespaces.run(client, authority), GarbageCollector(client).run()]
-            tasks = [asyncio.create_task(controller) for controller in controllers]
+            tasks = [asyncio.create_task(controller) for controller in self._controllers(authority)]
             path = self._dir / "kubeconfig"
             _private(path, kubeconfig(self.server, authority.encode(), self._token))
             config = uvicorn.Config(
@@ -160,6 +166,23 @@ class Local:
         finally:
             await self._store.close()
             self._socket.close()
+
+    def client(self, user: User) -> InProcessClient:
+        """The API in process, as a user of it."""
+        return InProcessClient(self._api, user, self._reviews, self._logs)
+
+    def _controllers(self, authority: str) -> list[Coroutine[Any, Any, None]]:
+        client = self.client(User(CONTROLLERS))
+
+        def client_for(namespace: str, name: str) -> Client:
+            return self.client(service_account(namespace, name))
+
+        return [
+            namespaces.run(client, authority),
+            GarbageCollector(client).run(),
+            serviceaccounts.run(client, self._tokens.make_lasting, authority),
+            externalsecrets.run(client, client_for, self._stores),
+        ]
 
 
 class _Server(uvicorn.Server):

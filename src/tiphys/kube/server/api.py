@@ -264,9 +264,7 @@ class Api:
 
     def _marked(self, resource: Resource, old: dict[str, Any], options: DeleteOptions) -> Decision:
         grace = options.grace_seconds
-        new = meta.for_delete(
-            resource, old, now=self.clock(), propagation=options.propagation, grace_seconds=grace
-        )
+        new = meta.for_delete(resource, old, now=self.clock(), propagation=options.propagation, grace_seconds=grace)
         if new is None:
             return Delete()
         return None if meta.same(new, old) else Put(new)
@@ -330,7 +328,9 @@ class Api:
             )
             what = f"namespace {request.namespace} is being terminated"
             cause = {"reason": "NamespaceTerminating", "message": what, "field": "metadata.namespace"}
-            raise status.failure(403, "Forbidden", message, {"name": name, "kind": request.resource.plural, "causes": [cause]})
+            raise status.failure(
+                403, "Forbidden", message, {"name": name, "kind": request.resource.plural, "causes": [cause]}
+            )
 
 
 def _key(request: Request) -> Key:
@@ -348,9 +348,9 @@ def _changed(request: Request, new: Any, old: dict[str, Any], before: Record) ->
     if (uid := new["metadata"].get("uid")) and uid != before.uid:
         why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {before.uid}"
         raise status.conflict(resource, request.name, why)
-    new = _of_subresource(resource, request.subresource, old, new)
-    new["apiVersion"], new["kind"] = resource.api_version, resource.kind
-    return new
+    written = _of_subresource(resource, request.subresource, old, new)
+    written["apiVersion"], written["kind"] = resource.api_version, resource.kind
+    return written
 
 
 def _of_subresource(resource: Resource, subresource: str, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
@@ -362,7 +362,7 @@ def _of_subresource(resource: Resource, subresource: str, old: dict[str, Any], n
         if field in new:
             kept[field] = new[field]
         return kept
-    taken = ("status",) if "status" in resource.subresources else ()
+    taken: tuple[str, ...] = ("status",) if "status" in resource.subresources else ()
     if resource is _NAMESPACES:
         taken = ("spec", "status")  # its spec is but the finalizers: /finalize writes them
     kept = {key: value for key, value in new.items() if key not in taken}

@@ -1,7 +1,7 @@
 """Nobody hands out rights that he does not have: what writing a role or a binding asks of the writer.
 
-Called by `admission`. The exceptions are Kubernetes': the verbs `escalate` (on the role written) and `bind` (on the role
-bound), and a change that leaves rules and subjects alone.
+Called by `admission`. The exceptions are Kubernetes': the verbs `escalate` (on the role written) and `bind` (on the
+role bound), and a change that leaves rules and subjects alone.
 """
 
 from __future__ import annotations

@@ -1,107 +1,126 @@
 """The API over HTTP: an ASGI app. From a request to a verb of `api`, and from its result to bytes.
 
-It parses, authenticates, negotiates and streams; it decides nothing. Malformed input ends as a metav1.Status.
+It authenticates, negotiates and routes; it decides nothing. Whatever goes wrong ends as a metav1.Status.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
+from collections.abc import MutableMapping
 from typing import Any
-from urllib.parse import parse_qsl, unquote
 
-from tiphys.errors import ApiError, StoreError, UsageError
-from tiphys.kit import yaml
-from tiphys.kit.codec import DecodeError, decode, encode
+from tiphys.errors import ApiError, StoreError
+from tiphys.kit.codec import encode
 from tiphys.kube.objects import status
-from tiphys.kube.objects.resources import RESOURCES, Resource, by_plural
-from tiphys.kube.server import discovery, parts, protobuf, table
-from tiphys.kube.server.api import Api, Page, Request, Result
+from tiphys.kube.server import discovery
+from tiphys.kube.server.answers import Answers, reply, warnings_of
+from tiphys.kube.server.api import Api, Request, Result
 from tiphys.kube.server.deletion import options_of
-from tiphys.kube.server.subresources import Subresources
+from tiphys.kube.server.listing import ListOptions
+from tiphys.kube.server.podlogs import PodLogs
+from tiphys.kube.server.requests import (
+    Call,
+    Place,
+    Receive,
+    Scope,
+    Send,
+    body_of,
+    headers_of,
+    is_true,
+    parsed,
+    path_of,
+    place_of,
+)
+from tiphys.kube.server.reviews import Reviews
+from tiphys.kube.server.streams import send_log, send_watch
 from tiphys.kube.server.tokens import Tokens
 from tiphys.kube.server.users import ANONYMOUS, User
-from tiphys.kube.store.api import Record
 
 __all__ = ["App"]
 
 _log = logging.getLogger(__name__)
 
-BODY_LIMIT = 3 * 2**20
-_OPEN = ("/healthz", "/livez", "/readyz", "/version")
-_BOOKMARK_SECONDS = 60.0
+_HEALTH = ("/healthz", "/livez", "/readyz")
 _PATCHES = {
     "application/merge-patch+json": "merge",
     "application/json-patch+json": "json",
     "application/strategic-merge-patch+json": "strategic",
 }
-_NAMESPACED = frozenset((r.group, r.plural) for r in RESOURCES if r.namespaced)
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """A parsed HTTP request."""
-
-    method: str
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    user: User
-    receive: Receive
-    send: Send
-
-    @property
-    def as_table(self) -> bool:
-        return "as=Table" in self.headers.get("accept", "")
+_APPLY = ("application/apply-patch+yaml", "application/apply-patch+cbor")
+_NOT_FOUND = "the server could not find the requested resource"
+_KINDS_BELOW = {"token": ("authentication.k8s.io/v1", "TokenRequest")}
 
 
 class App:
-    """The ASGI application."""
+    """The ASGI application.
 
-    def __init__(self, api: Api, tokens: Tokens, subresources: Subresources) -> None:
-        self._api, self._tokens, self._special = api, tokens, subresources
+    Args:
+        api: the verbs.
+        tokens: who a bearer token is.
+        reviews: what is asked but not kept.
+        logs: of pods.
+    """
+
+    def __init__(self, api: Api, tokens: Tokens, reviews: Reviews, logs: PodLogs) -> None:
+        self._api, self._tokens, self._reviews, self._logs = api, tokens, reviews, logs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             return
+        begun = False
+
+        async def sent(message: MutableMapping[str, Any]) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
         try:
-            await self._answer(scope, receive, send)
+            await self._answer(scope, receive, sent)
+            return
         except ApiError as error:
-            await _reply(send, error.code, encode(error.status))
+            told = error
         except StoreError as error:
-            await _reply(send, 500, encode(status.internal(str(error)).status))
+            told = status.unavailable(str(error))
         except Exception:  # noqa: BLE001 - the top: a mistake of ours must not end without a Status
             _log.exception("%s %s", scope["method"], scope["path"])
-            await _reply(send, 500, encode(status.internal("see the server's log").status))
+            told = status.internal("see the server's log")
+        if begun:
+            _log.info("%s %s ended early: %s", scope["method"], scope["path"], told)
+            return
+        headers = []
+        if seconds := (told.status.get("details") or {}).get("retryAfterSeconds"):
+            headers.append((b"retry-after", str(seconds).encode()))
+        await reply(send, told.code, encode(told.status), headers=headers)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-        path = scope["path"]
+        headers, path = headers_of(scope), path_of(scope)
         user = self._user(headers.get("authorization", ""))
-        call = _Call(scope["method"], path, query, headers, user, receive, send)
-        if path in _OPEN[:3]:
-            await _reply(send, 200, b"ok", "text/plain")
+        call = Call.of(scope, headers, user, receive, send)
+        path = path.rstrip("/") or "/"
+        if path in _HEALTH or path.startswith(tuple(f"{one}/" for one in _HEALTH)):
+            await reply(send, 200, b"ok", "text/plain")
             return
-        if user is ANONYMOUS and path not in _OPEN:
+        if user is ANONYMOUS and path != "/version":
             raise status.unauthorized()
-        found = discovery.respond(path.rstrip("/") or "/", headers.get("accept", ""))
-        if found is not None and call.method in ("GET", "HEAD"):
-            await _reply(send, 200, encode(found[0]), found[1])
+        place = place_of(path)
+        if place is not None:
+            await self._resource(call, place)
             return
-        await self._resource(call, *_place(path))
+        if user is not ANONYMOUS and not self._api.authorizer.allows_path(user, "get", path):
+            why = f'User "{user.name}" cannot get path "{path}"'
+            raise status.failure(403, "Forbidden", f"forbidden: {why}")
+        found = discovery.respond(path, headers.get("accept", ""))
+        if found is None:
+            raise status.failure(404, "NotFound", _NOT_FOUND)
+        if call.method not in ("GET", "HEAD"):
+            raise status.method_not_allowed()
+        await reply(send, 200, encode(found[0]), found[1])
 
     def _user(self, authorization: str) -> User:
-        scheme, _, token = authorization.partition(" ")
         if not authorization:
             return ANONYMOUS
+        scheme, _, token = authorization.partition(" ")
         user = self._tokens.user(token.strip()) if scheme.lower() == "bearer" else None
         if user is None:
             raise status.unauthorized()
@@ -109,315 +128,148 @@ class App:
 
     # -- verbs ---------------------------------------------------------------------------------------------------
 
-    async def _resource(
-        self, call: _Call, resource: Resource, version: str, namespace: str, name: str, subresource: str
-    ) -> None:
+    async def _resource(self, call: Call, place: Place) -> None:
         dry_run = call.query.get("dryRun", "")
         if dry_run not in ("", "All"):
-            raise status.bad_request(f'Invalid value for dryRun: "{dry_run}": All is the only one')
-        request = Request(call.user, resource, namespace, name, subresource, bool(dry_run))
-        if subresource == "log":
-            await self._log(call, request)
-            return
-        verb = {
+            cause = status.unsupported_field("dryRun", dry_run, ("All",))
+            raise status.invalid("Options", "meta.k8s.io", "", [cause])
+        request = Request(call.user, place.resource, place.namespace, place.name, place.subresource, bool(dry_run))
+        handler = {
             "GET": self._read,
+            "HEAD": self._read,
             "POST": self._create,
             "PUT": self._update,
             "PATCH": self._patch,
             "DELETE": self._delete,
-        }
-        handler = verb.get("GET" if call.method == "HEAD" else call.method)
+        }.get(call.method)
         if handler is None:
             raise status.method_not_allowed()
-        await handler(call, request, version)
+        await handler(call, place, request)
 
-    async def _read(self, call: _Call, request: Request, version: str) -> None:
-        if not request.resource.stored or request.subresource not in ("", "status"):
-            raise status.method_not_allowed()
-        if call.query.get("watch") in ("true", "1"):
-            await self._watch(call, request, version)
-        elif request.name:
-            await self._one(call, request, version, 200, Result(self._api.get(request)))
-        else:
-            selectors = {"labels": call.query.get("labelSelector", ""), "fields": call.query.get("fieldSelector", "")}
-            limit = call.query.get("limit") or "0"
-            if not limit.isdigit():
-                raise status.bad_request(f'invalid limit "{limit}": a number')
-            token = call.query.get("continue", "")
-            page = self._api.page(request, limit=int(limit), continue_token=token, **selectors)
-            await self._many(call, request, version, page)
-
-    async def _create(self, call: _Call, request: Request, version: str) -> None:
-        value = await _body(call)
-        _check_kind(value, request, version)
-        if request.subresource or not request.resource.stored:
-            answer = await self._special.create(request, value)
-            await _reply(call.send, 201, encode(answer))
+    async def _read(self, call: Call, place: Place, request: Request) -> None:
+        if place.subresource == "log":
+            await send_log(call, self._logs.read(request, call.query))
             return
-        if request.name:
+        if not place.resource.stored or place.subresource not in ("", "status"):
             raise status.method_not_allowed()
-        await self._one(call, request, version, 201, await self._api.create(request, value))
-
-    async def _update(self, call: _Call, request: Request, version: str) -> None:
-        value = await _body(call)
-        _check_kind(value, request, version)
-        if not request.name:
-            raise status.method_not_allowed()
-        await self._one(call, request, version, 200, await self._api.update(request, value))
-
-    async def _patch(self, call: _Call, request: Request, version: str) -> None:
-        media = call.headers.get("content-type", "").partition(";")[0].strip()
-        kind = _PATCHES.get(media)
-        if kind is None:
-            known = ", ".join(sorted(_PATCHES))
-            raise status.unsupported_media_type(
-                f"the body of the request was in an unknown format ({media or 'none'}) - accepted media types: {known}"
-            )
-        body = await _json(call)
-        await self._one(call, request, version, 200, await self._api.patch(request, body, kind))
-
-    async def _delete(self, call: _Call, request: Request, version: str) -> None:
-        data = await _read_body(call)
-        body = _parsed(data, call.headers.get("content-type", "")) if data else {}
-        options = options_of(body if isinstance(body, dict) else {}, call.query)
-        if options.dry_run:
-            request = Request(request.user, request.resource, request.namespace, request.name, "", dry_run=True)
-        if not request.name:
-            selectors = {"labels": call.query.get("labelSelector", ""), "fields": call.query.get("fieldSelector", "")}
-            await self._many(call, request, version, await self._api.delete_collection(request, options, **selectors))
+        if is_true(call.query.get("watch", "")):
+            await self._watch(call, place, request)
             return
-        record, gone = await self._api.delete(request, options)
-        if gone:
-            await _reply(call.send, 200, encode(status.success(request.resource, request.name, record.uid)))
+        answers = Answers(call, place, self._api.clock)
+        if place.name:
+            body = answers.one(self._api.get(request))
         else:
-            await self._one(call, request, version, 200, Result(record))
+            body = answers.many(self._api.page(request, _list_options(call)))
+        await reply(call.send, 200, body, answers.form.media)
 
-    # -- answers -------------------------------------------------------------------------------------------------
-
-    async def _one(self, call: _Call, request: Request, version: str, code: int, result: Result) -> None:
-        warnings = tuple(
-            (b"warning", b'299 - "' + text.replace('"', '\\"').encode("latin-1", "replace") + b'"')
-            for text in result.warnings
-        )
-        if call.as_table:
-            value = parts.assembled(result.record)
-            include = call.query.get("includeObject", "Metadata")
-            body = encode(table.render(request.resource, [value], self._api.clock(), include=include))
-        else:
-            body = _shown(request.resource, version, result.record)
-        await _reply(call.send, code, body, extra=warnings)
-
-    async def _many(self, call: _Call, request: Request, version: str, page: Page) -> None:
-        resource = request.resource
-        about: dict[str, Any] = {"resourceVersion": str(page.revision)}
-        if page.continue_token:
-            about.update({"continue": page.continue_token, "remainingItemCount": page.remaining})
-        if call.as_table:
-            include = call.query.get("includeObject", "Metadata")
-            objects = [parts.assembled(record) for record in page.records]
-            value = table.render(resource, objects, self._api.clock(), include=include)
-            value["metadata"] = about
-            await _reply(call.send, 200, encode(value))
-            return
-        place = f"{resource.group}/{version}" if resource.group else version
-        head = encode({"kind": resource.list_kind, "apiVersion": place, "metadata": about})[:-1]
-        items = b",".join(_shown(resource, version, record) for record in page.records)
-        await _reply(call.send, 200, head + b',"items":[' + items + b"]}")
-
-    async def _watch(self, call: _Call, request: Request, version: str) -> None:
+    async def _watch(self, call: Call, place: Place, request: Request) -> None:
         fields = call.query.get("fieldSelector", "")
-        if request.name:
-            fields = f"{fields},metadata.name={request.name}".lstrip(",")
+        if place.name:
+            fields = f"{fields},metadata.name={place.name}".lstrip(",")
+        answers = Answers(call, place, self._api.clock)
+        initial = call.query.get("sendInitialEvents")
         watch = self._api.watch(
             request,
             labels=call.query.get("labelSelector", ""),
             fields=fields,
             after=call.query.get("resourceVersion", ""),
+            initial=None if initial is None else is_true(initial),
         )
-        timeout = call.query.get("timeoutSeconds", "")
-        stream = _Stream(call, request.resource, version, self._api)
-        ended = asyncio.ensure_future(_disconnected(call.receive))
-        try:
-            await stream.start()
-            async with asyncio.timeout(float(timeout) if timeout.isdigit() and int(timeout) else None):
-                await stream.run(watch, ended)
-        except TimeoutError:
-            pass  # the client asked for an end
-        except ApiError as error:
-            await stream.line({"type": "ERROR", "object": error.status})
-        finally:
-            watch.close()
-            ended.cancel()
-        await stream.end()
+        await send_watch(call, answers, watch, self._api.store, _number(call, "timeoutSeconds") or None)
 
-    async def _log(self, call: _Call, request: Request) -> None:
-        chunks = self._special.log(call.user, request.name, request.namespace, call.query)
-        first = await anext(chunks, b"")
-        headers = [(b"content-type", b"text/plain")]
-        await call.send({"type": "http.response.start", "status": 200, "headers": headers})
-        await call.send({"type": "http.response.body", "body": first, "more_body": True})
-        async for chunk in chunks:
-            await call.send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await call.send({"type": "http.response.body", "body": b""})
+    async def _create(self, call: Call, place: Place, request: Request) -> None:
+        value = await _object(call)
+        _check_kind(value, place)
+        if place.subresource or not place.resource.stored:
+            await reply(call.send, 201, encode(await self._reviews.create(request, value)))
+            return
+        if place.name:
+            raise status.method_not_allowed()
+        await self._written(call, place, 201, await self._api.create(request, value))
 
+    async def _update(self, call: Call, place: Place, request: Request) -> None:
+        if not place.name or place.subresource in ("log", "token"):
+            raise status.method_not_allowed()
+        value = await _object(call)
+        _check_kind(value, place)
+        await self._written(call, place, 200, await self._api.update(request, value))
 
-class _Stream:
-    """A watch on the wire: a JSON object a line."""
+    async def _patch(self, call: Call, place: Place, request: Request) -> None:
+        if not place.name or place.subresource in ("log", "token"):
+            raise status.method_not_allowed()
+        media = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+        kind = _PATCHES.get(media)
+        if kind is None:
+            known = ", ".join(_PATCHES)
+            why = f"the body of the request was in an unknown format - accepted media types include: {known}"
+            if media in _APPLY:
+                why = f"server-side apply is not served here: use kubectl apply without --server-side ({why})"
+            raise status.unsupported_media_type(why)
+        body = parsed(await body_of(call), media)
+        await self._written(call, place, 200, await self._api.patch(request, body, kind))
 
-    def __init__(self, call: _Call, resource: Resource, version: str, api: Api) -> None:
-        self._call, self._resource, self._version, self._api = call, resource, version, api
-        self._bookmarks = call.query.get("allowWatchBookmarks") in ("true", "1")
-        self._tables = 0
+    async def _delete(self, call: Call, place: Place, request: Request) -> None:
+        if place.subresource or not place.resource.stored:
+            raise status.method_not_allowed()
+        data = await body_of(call)
+        body = parsed(data, call.headers.get("content-type", "")) if data else {}
+        if not isinstance(body, dict):
+            raise status.bad_request("the body of a delete is DeleteOptions, or nothing")
+        options = options_of(body, call.query)
+        if options.dry_run:
+            request = Request(request.user, request.resource, request.namespace, request.name, "", dry_run=True)
+        answers = Answers(call, place, self._api.clock)
+        if not place.name:
+            about = _list_options(call)
+            page = await self._api.delete_collection(request, options, labels=about.labels, fields=about.fields)
+            await reply(call.send, 200, answers.many(page), answers.form.media)
+            return
+        record, gone = await self._api.delete(request, options)
+        if gone:
+            await reply(call.send, 200, encode(status.success(request.resource, request.name, record.uid)))
+        else:
+            await reply(call.send, 200, answers.one(record), answers.form.media)
 
-    async def start(self) -> None:
-        headers = [(b"content-type", b"application/json")]
-        await self._call.send({"type": "http.response.start", "status": 200, "headers": headers})
-
-    async def end(self) -> None:
-        await self._call.send({"type": "http.response.body", "body": b""})
-
-    async def line(self, value: Any) -> None:
-        await self._call.send({"type": "http.response.body", "body": encode(value) + b"\n", "more_body": True})
-
-    async def run(self, watch: Any, ended: asyncio.Future[None]) -> None:
-        """Until the client goes."""
-        upcoming = asyncio.ensure_future(anext(watch))
-        try:
-            while True:
-                await asyncio.wait((upcoming, ended), timeout=_BOOKMARK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                if ended.done():
-                    return
-                if not upcoming.done():
-                    await self._bookmark()
-                    continue
-                try:
-                    batch = upcoming.result()
-                except StopAsyncIteration:
-                    return
-                lines = b"".join(self._event(event.type, event.record) for event in batch)
-                await self._call.send({"type": "http.response.body", "body": lines, "more_body": True})
-                upcoming = asyncio.ensure_future(anext(watch))
-        finally:
-            upcoming.cancel()
-
-    async def _bookmark(self) -> None:
-        if self._bookmarks:
-            about = {"metadata": {"resourceVersion": str(self._api.store.revision)}}
-            place = self._resource.api_version
-            value = {"kind": self._resource.kind, "apiVersion": place, **about}
-            await self.line({"type": "BOOKMARK", "object": value})
-
-    def _event(self, kind: str, record: Record) -> bytes:
-        if not self._call.as_table:
-            shown = _shown(self._resource, self._version, record)
-            return b'{"type":"' + kind.encode() + b'","object":' + shown + b"}\n"
-        include = self._call.query.get("includeObject", "Metadata")
-        value = table.render(
-            self._resource, [parts.assembled(record)], self._api.clock(), include=include, columns=not self._tables
-        )
-        self._tables += 1
-        value["metadata"]["resourceVersion"] = str(record.revision)
-        return encode({"type": kind, "object": value}) + b"\n"
+    async def _written(self, call: Call, place: Place, code: int, result: Result) -> None:
+        answers = Answers(call, place, self._api.clock)
+        headers = warnings_of(result)
+        await reply(call.send, code, answers.one(result.record), answers.form.media, headers=headers)
 
 
-def _place(path: str) -> tuple[Resource, str, str, str, str]:
-    """Resource, version, namespace, name and subresource of a path.
-
-    Raises:
-        ApiError: 404, nothing is served there.
-    """
-    steps = [unquote(step) for step in path.strip("/").split("/")]
-    missing = status.failure(404, "NotFound", "the server could not find the requested resource")
-    if steps[0] == "api" and len(steps) > 2:
-        group, version, rest = "", steps[1], steps[2:]
-    elif steps[0] == "apis" and len(steps) > 3:
-        group, version, rest = steps[1], steps[2], steps[3:]
-    else:
-        raise missing
-    namespace = ""
-    if rest[0] == "namespaces" and len(rest) > 2 and (group, rest[2]) in _NAMESPACED:
-        namespace, rest = rest[1], rest[2:]
-    resource = by_plural(group, rest[0])
-    if resource is None or version not in resource.versions or len(rest) > 3:
-        raise missing
-    name, subresource = (*rest[1:], "", "")[:2]
-    if (subresource and subresource not in resource.subresources) or (namespace and not resource.namespaced):
-        raise missing
-    if name and resource.namespaced and not namespace:
-        raise missing
-    return resource, version, namespace, name, subresource
-
-
-def _shown(resource: Resource, version: str, record: Record) -> bytes:
-    """An object in the version that was asked for."""
-    data = parts.json_of(record)
-    if version == resource.version:
-        return data
-    value = decode(data)
-    value["apiVersion"] = f"{resource.group}/{version}"
-    return encode(value)
-
-
-def _check_kind(value: dict[str, Any], request: Request, version: str) -> None:
-    resource = request.resource
-    place = f"{resource.group}/{version}" if resource.group else version
-    given = (value.get("apiVersion", place), value.get("kind", resource.kind))
-    if request.subresource == "token" or given == (place, resource.kind):
-        return
-    raise status.bad_request(
-        f"the object is {given[1]} of {given[0]}, and the URL is for {resource.kind} of {place}: they must be the same"
+def _list_options(call: Call) -> ListOptions:
+    query = call.query
+    return ListOptions(
+        query.get("labelSelector", ""),
+        query.get("fieldSelector", ""),
+        _number(call, "limit"),
+        query.get("continue", ""),
+        query.get("resourceVersion", ""),
+        query.get("resourceVersionMatch", ""),
     )
 
 
-async def _read_body(call: _Call) -> bytes:
-    chunks, size = [], 0
-    while True:
-        message = await call.receive()
-        if message["type"] == "http.disconnect":
-            raise status.bad_request("the request ended before its body did")
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > BODY_LIMIT:
-            raise status.too_large(BODY_LIMIT)
-        chunks.append(chunk)
-        if not message.get("more_body"):
-            return b"".join(chunks)
+def _number(call: Call, name: str) -> int:
+    text = call.query.get(name, "")
+    if text and not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise status.bad_request(f'{name}: Invalid value: "{text}": strconv.ParseInt: parsing "{text}": invalid syntax')
+    return int(text or 0)
 
 
-async def _json(call: _Call) -> Any:
-    try:
-        return decode(await _read_body(call))
-    except DecodeError as error:
-        raise status.bad_request(f"the body of the request is not JSON: {error}") from error
-
-
-def _parsed(data: bytes, media: str) -> Any:
-    media = media.partition(";")[0].strip()
-    if media == protobuf.MEDIA_TYPE:
-        return protobuf.to_json(data)
-    try:
-        return yaml.load(data) if media in ("application/yaml", "application/x-yaml") else decode(data)
-    except (DecodeError, UsageError) as error:
-        raise status.bad_request(f"the body of the request cannot be read: {error}") from error
-
-
-async def _body(call: _Call) -> dict[str, Any]:
-    value = _parsed(await _read_body(call), call.headers.get("content-type", ""))
-    if not isinstance(value, dict) or not isinstance(value.get("metadata", {}) or {}, dict):
-        raise status.bad_request("the body of the request is not an object with metadata")
-    if value.get("metadata") is None:
-        value["metadata"] = {}
+async def _object(call: Call) -> dict[str, Any]:
+    value = parsed(await body_of(call), call.headers.get("content-type", ""))
+    if not isinstance(value, dict):
+        raise status.bad_request("the body of the request is not an object")
     return value
 
 
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _reply(
-    send: Send, code: int, body: bytes, kind: str = "application/json", *, extra: tuple[tuple[bytes, bytes], ...] = ()
-) -> None:
-    headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode()), *extra]
-    await send({"type": "http.response.start", "status": code, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _check_kind(value: dict[str, Any], place: Place) -> None:
+    """What the object says it is must be what the URL is for; what it leaves out, the URL says."""
+    resource = place.resource
+    wanted = (f"{resource.group}/{place.version}" if resource.group else place.version, resource.kind)
+    wanted = _KINDS_BELOW.get(place.subresource, wanted)
+    given = (value.get("apiVersion") or wanted[0], value.get("kind") or wanted[1])
+    if given != wanted:
+        raise status.bad_request(
+            f"the API version in the data ({given[0]}, Kind={given[1]}) does not match the expected API version "
+            f"({wanted[0]}, Kind={wanted[1]})"
+        )

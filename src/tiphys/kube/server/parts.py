@@ -45,7 +45,7 @@ def take_parts(resource: Resource, value: dict[str, Any]) -> dict[str, Any] | No
 
 
 def replaces(resource: Resource, patch: dict[str, Any]) -> bool:
-    """Whether a merge patch takes parts away without naming them (`status: null`), so that it needs the whole object."""
+    """Whether a merge patch takes parts away without naming them (`status: null`): it needs the whole object."""
     if not _parted(resource) or "status" not in patch:
         return False
     state = patch["status"]

@@ -1,6 +1,7 @@
 """`…/pods/NAME/log`: whose log is meant, and what is said when there is none yet. The kubelet keeps the logs.
 
-Called by `http` and `inprocess`. The rules and sentences are those of Kubernetes; kubectl and argo show them as they are.
+Called by `http` and `inprocess`. The rules and sentences are those of Kubernetes; kubectl and argo show them as they
+are.
 """
 
 from __future__ import annotations
@@ -87,7 +88,9 @@ def _check(options: Mapping[str, str]) -> None:
         if not text.lstrip("-").isdigit():
             raise status.bad_request(f'{field}: strconv.ParseInt: parsing "{text}": invalid syntax')
         if int(text) < least:
-            wrong.append(status.invalid_field(field, int(text), f"must be greater than {'or equal to ' * (not least)}0"))
+            wrong.append(
+                status.invalid_field(field, int(text), f"must be greater than {'or equal to ' * (not least)}0")
+            )
     if options.get("sinceSeconds") and options.get("sinceTime"):
         wrong.append(status.forbidden_field("", "at most one of `sinceTime` or `sinceSeconds` may be specified"))
     if wrong:
@@ -97,7 +100,7 @@ def _check(options: Mapping[str, str]) -> None:
 def _check_started(pod: Mapping[str, Any], container: str, *, previous: bool) -> None:
     name, state = pod["metadata"]["name"], pod.get("status") or {}
     states = (*(state.get("containerStatuses") or ()), *(state.get("initContainerStatuses") or ()))
-    found = next((one for one in states if one.get("name") == container), {})
+    found: Mapping[str, Any] = next((one for one in states if one.get("name") == container), {})
     ended = (found.get("lastState") or {}).get("terminated")
     if previous:
         if not ended:

@@ -18,12 +18,35 @@ from tiphys.kube.objects.resources import RESOURCES, Resource, by_plural
 from tiphys.kube.server import protobuf
 from tiphys.kube.server.users import User
 
-__all__ = ["BODY_LIMIT", "Call", "Form", "Place", "Receive", "Scope", "Send", "body_of", "form_of", "is_true", "place_of"]
+__all__ = [
+    "BODY_LIMIT",
+    "Call",
+    "Form",
+    "Place",
+    "Receive",
+    "Scope",
+    "Send",
+    "body_of",
+    "form_of",
+    "headers_of",
+    "is_true",
+    "parsed",
+    "path_of",
+    "place_of",
+]
 
 BODY_LIMIT = 3 * 2**20
 _NAMESPACED = frozenset((r.group, r.plural) for r in RESOURCES if r.namespaced)
 _JSON, _YAML = "application/json", "application/yaml"
 _YAMLS = (_YAML, "application/x-yaml", "text/yaml", "text/x-yaml")
+
+_Shown = Literal["", "Table", "PartialObjectMetadata"]
+_SHOWN: Mapping[str, _Shown] = {
+    "": "",
+    "Table": "Table",
+    "PartialObjectMetadata": "PartialObjectMetadata",
+    "PartialObjectMetadataList": "PartialObjectMetadata",
+}
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -34,7 +57,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 class Form:
     """How an answer is written: what is shown of objects, and in which notation."""
 
-    shown: Literal["", "Table", "PartialObjectMetadata"] = ""
+    shown: _Shown = ""
     media: str = _JSON
 
 
@@ -120,12 +143,9 @@ def form_of(accept: str) -> Form:
         if media not in (_JSON, *_YAMLS, "*/*", "application/*"):
             continue
         given = dict(parameter.partition("=")[::2] for parameter in parameters)
-        shown = given.get("as", "")
-        if shown.removesuffix("List") == "PartialObjectMetadata":
-            shown = "PartialObjectMetadata"
-        if shown and (shown not in ("Table", "PartialObjectMetadata") or given.get("v", "v1") != "v1"):
-            continue
-        return Form("Table" if shown == "Table" else "PartialObjectMetadata" if shown else "", _YAML if media in _YAMLS else _JSON)
+        shown = _SHOWN.get(given.get("as", ""))
+        if shown is not None and (not shown or given.get("v", "v1") == "v1"):
+            return Form(shown, _YAML if media in _YAMLS else _JSON)
     raise status.not_acceptable("only the following media types are accepted: application/json, application/yaml")
 
 

@@ -125,7 +125,9 @@ class Reviews:
     def _bound(self, request: Request, reference: _Reference) -> Bound:
         resource = _BOUND.get(reference.kind)
         if resource is None:
-            what = f"cannot bind token for serviceaccount to object of type {reference.apiVersion}, Kind={reference.kind}"
+            what = (
+                f"cannot bind token for serviceaccount to object of type {reference.apiVersion}, Kind={reference.kind}"
+            )
             raise status.bad_request(f"{what}: Pod or Secret")
         record = self._api.store.get(Key("", resource.plural, request.namespace, reference.name))
         if record is None:

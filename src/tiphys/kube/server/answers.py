@@ -1,0 +1,143 @@
+"""Records as answers: in the version asked for, as objects, tables or metadata alone, as JSON or YAML.
+
+Called by `http` for single answers and lists, and by `streams` for watches. An object that is wanted as it is kept is
+not even decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tiphys.kit import yaml
+from tiphys.kit.clock import Clock
+from tiphys.kit.codec import decode, encode
+from tiphys.kube.objects import status
+from tiphys.kube.server import parts, table
+from tiphys.kube.server.api import Result
+from tiphys.kube.server.listing import Page
+from tiphys.kube.server.requests import Call, Form, Place, Send, form_of
+from tiphys.kube.store.api import Record
+
+__all__ = ["Answers", "reply", "warnings_of"]
+
+_META = "meta.k8s.io/v1"
+
+
+class Answers:
+    """How one call wants its answers.
+
+    Raises:
+        ApiError: 406, in no form there is; 400, an includeObject that is none.
+    """
+
+    def __init__(self, call: Call, place: Place, clock: Clock) -> None:
+        self._place, self._clock = place, clock
+        self.form: Form = form_of(call.headers.get("accept", ""))
+        self._include = call.query.get("includeObject") or "Metadata"
+        if self._include not in ("None", "Metadata", "Object"):
+            raise status.bad_request(f'invalid includeObject "{self._include}": None, Metadata or Object')
+
+    @property
+    def api_version(self) -> str:
+        """Of the version asked for."""
+        resource = self._place.resource
+        return f"{resource.group}/{self._place.version}" if resource.group else self._place.version
+
+    def one(self, record: Record) -> bytes:
+        """One object."""
+        if self.form.shown == "Table":
+            value = self._table([record])
+            value["metadata"]["resourceVersion"] = str(record.revision)
+            return self._written(value)
+        data = self._metadata_of(record) if self.form.shown else self._object(record)
+        return data if self.form.media == Form().media else self._written(decode(data))
+
+    def many(self, page: Page) -> bytes:
+        """A list."""
+        about: dict[str, Any] = {"resourceVersion": str(page.revision)}
+        if page.continue_token:
+            about["continue"] = page.continue_token
+            if page.remaining is not None:
+                about["remainingItemCount"] = page.remaining
+        if self.form.shown == "Table":
+            return self._written({**self._table(page.records), "metadata": about})
+        if self.form.shown:
+            head = {"kind": "PartialObjectMetadataList", "apiVersion": _META, "metadata": about}
+            data = _list(head, map(self._metadata_of, page.records))
+        else:
+            head = {"kind": self._place.resource.list_kind, "apiVersion": self.api_version, "metadata": about}
+            data = _list(head, map(self._object, page.records))
+        return data if self.form.media == Form().media else self._written(decode(data))
+
+    def event(self, kind: str, record: Record, *, columns: bool) -> bytes:
+        """An event of a watch; `columns`: the first of a table tells its columns."""
+        if self.form.shown == "Table":
+            value = self._table([record], columns=columns)
+            value["metadata"]["resourceVersion"] = str(record.revision)
+            return encode({"type": kind, "object": value}) + b"\n"
+        shown = self._metadata_of(record) if self.form.shown else self._object(record)
+        return b'{"type":"' + kind.encode() + b'","object":' + shown + b"}\n"
+
+    def bookmark(self, revision: int, *, initial_end: bool) -> bytes:
+        """A BOOKMARK; the one after what was there at the start says so."""
+        about: dict[str, Any] = {"resourceVersion": str(revision), "creationTimestamp": None}
+        if initial_end:
+            about["annotations"] = {"k8s.io/initial-events-end": "true"}
+        value = {"kind": self._place.resource.kind, "apiVersion": self.api_version, "metadata": about}
+        if self.form.shown == "Table":
+            object_: dict[str, Any] = {"kind": "PartialObjectMetadata", "apiVersion": _META, "metadata": about}
+            rows = [{"cells": [], "object": object_}]
+            value = {"kind": "Table", "apiVersion": _META, "metadata": {"resourceVersion": str(revision)}}
+            value |= {"columnDefinitions": [], "rows": rows}
+        elif self.form.shown:
+            value |= {"kind": "PartialObjectMetadata", "apiVersion": _META}
+        return encode({"type": "BOOKMARK", "object": value}) + b"\n"
+
+    def _object(self, record: Record) -> bytes:
+        data = parts.json_of(record)
+        if self._place.version == self._place.resource.version:
+            return data
+        return encode({**decode(data), "apiVersion": self.api_version})
+
+    def _metadata_of(self, record: Record) -> bytes:
+        about = decode(record.value)["metadata"]
+        return encode({"kind": "PartialObjectMetadata", "apiVersion": _META, "metadata": about})
+
+    def _table(self, records: Sequence[Record], *, columns: bool = True) -> dict[str, Any]:
+        # Only the object itself shows a Workflow's nodes: no column does.
+        whole = self._include == "Object"
+        objects = [parts.assembled(record) if whole else decode(record.value) for record in records]
+        resource = self._place.resource
+        return table.render(resource, objects, self._clock(), include=self._include, columns=columns)
+
+    def _written(self, value: Any) -> bytes:
+        return encode(value) if self.form.media == Form().media else yaml.dump(value).encode()
+
+
+def _list(head: dict[str, Any], items: Iterable[bytes]) -> bytes:
+    return encode(head)[:-1] + b',"items":[' + b",".join(items) + b"]}"
+
+
+def warnings_of(result: Result) -> tuple[tuple[bytes, bytes], ...]:
+    """The Warning headers of an answer: RFC 7234, 299 "Miscellaneous persistent warning"."""
+    return tuple((b"warning", b'299 - "' + _quoted(text) + b'"') for text in result.warnings)
+
+
+def _quoted(text: str) -> bytes:
+    plain = "".join(letter if letter.isprintable() else " " for letter in text)
+    return plain.replace("\\", "\\\\").replace('"', '\\"').encode("latin-1", "replace")
+
+
+async def reply(
+    send: Send,
+    code: int,
+    body: bytes,
+    kind: str = "application/json",
+    *,
+    headers: Iterable[tuple[bytes, bytes]] = (),
+) -> None:
+    """A whole answer."""
+    about = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode()), *headers]
+    await send({"type": "http.response.start", "status": code, "headers": about})
+    await send({"type": "http.response.body", "body": body})
