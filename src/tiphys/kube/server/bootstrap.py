@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tiphys.errors import ApiError
@@ -10,7 +12,7 @@ from tiphys.kube.server.api import Api, Request
 from tiphys.kube.server.rbac import GROUP
 from tiphys.kube.server.users import ADMIN
 
-__all__ = ["CONTROLLERS", "NAMESPACES", "furnish"]
+__all__ = ["CONTROLLERS", "NAMESPACES", "Role", "furnish"]
 
 CONTROLLERS = "system:tiphys:controllers"
 """The user the controllers of `kube.controllers` are."""
@@ -72,13 +74,27 @@ _BINDINGS = {
 }
 
 
-async def furnish(api: Api) -> None:
-    """Make what is missing."""
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A ClusterRole that somebody in this process needs, and its binding.
+
+    Attributes:
+        subject: kind (User or Group) and name.
+    """
+
+    name: str
+    subject: tuple[str, str]
+    rules: Sequence[dict[str, Any]]
+
+
+async def furnish(api: Api, roles: Sequence[Role] = ()) -> None:
+    """Make what is missing: what every cluster has, and what those in this process need."""
     for name in NAMESPACES:
         await _make(api, "", "namespaces", {"metadata": {"name": name}})
-    for name, rules in _ROLES.items():
+    rules_of = _ROLES | {role.name: list(role.rules) for role in roles}
+    for name, rules in rules_of.items():
         await _make(api, GROUP, "clusterroles", {"metadata": {"name": name}, "rules": rules})
-    for role, (kind, who) in _BINDINGS.items():
+    for role, (kind, who) in (_BINDINGS | {role.name: role.subject for role in roles}).items():
         reference = {"apiGroup": GROUP, "kind": "ClusterRole", "name": role}
         subject = {"apiGroup": GROUP, "kind": kind, "name": who}
         value = {"metadata": {"name": role}, "roleRef": reference, "subjects": [subject]}

@@ -171,6 +171,7 @@ def test_a_retried_steps_pod_is_not_taken_for_the_old_one(cluster):
         await c.admin.delete(PODS, "wf-a", "ns", grace_seconds=0)
         new = {"metadata": {"name": "wf-a", "labels": {keys.COMPLETED: "false"}}, "spec": old["spec"]}
         new["spec"].pop("volumes", None)
+        new["spec"]["containers"][0].pop("volumeMounts", None)
         made = (await c.admin.create(PODS, new, "ns")).object
         late = PodView("wf-a", "ns", old["metadata"]["uid"], "wf", "", "Failed", {}, PodReport("wf-a", "Failed"))
         c.controller._cleanup.pod(None, "Succeeded", late)

@@ -1,0 +1,180 @@
+"""Everything that runs in `tiphys up`, built and started here and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from tiphys.errors import StoreError
+from tiphys.kit.clock import utc_now
+from tiphys.kube.client.api import Client
+from tiphys.kube.controllers import externalsecrets, namespaces, serviceaccounts
+from tiphys.kube.controllers.garbage import GarbageCollector
+from tiphys.kube.controllers.localstores import local_store
+from tiphys.kube.server.api import Api
+from tiphys.kube.server.bootstrap import CONTROLLERS, Role, furnish
+from tiphys.kube.server.http import App
+from tiphys.kube.server.inprocess import InProcessClient
+from tiphys.kube.server.podlogs import PodLogs
+from tiphys.kube.server.reviews import Reviews
+from tiphys.kube.server.tokens import Tokens
+from tiphys.kube.server.users import AUTHENTICATED, User, service_account
+from tiphys.kube.store.sqlite import SqliteStore
+from tiphys.kubelet import rbac as kubelet_rbac
+from tiphys.kubelet.kubelet import Captured, Kubelet
+from tiphys.kubelet.settings import KubeletSettings
+from tiphys.local.admission import NODE, place_pod, refuse_fields
+from tiphys.local.place import HOST, Place
+from tiphys.workflow.controller import rbac as controller_rbac
+from tiphys.workflow.controller.controller import WorkflowController
+from tiphys.workflow.executor import report
+from tiphys.workflow.pods import reporting_account
+
+__all__ = ["Local", "Settings"]
+
+_SEALED = frozenset({("", "secrets")})
+_ROLES = (
+    Role(controller_rbac.USER, ("User", controller_rbac.USER), controller_rbac.RULES),
+    Role("system:node", ("Group", kubelet_rbac.GROUP), kubelet_rbac.RULES),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `tiphys up` is told.
+
+    Attributes:
+        data_dir: everything that is kept; made if it is missing.
+        port: of the API; 0 for the one used last here, or a free one.
+        secret_stores: stores of this machine that stand in for others, e.g. `nautobot=file:/etc/nautobot.yaml`.
+    """
+
+    data_dir: Path
+    port: int = 0
+    secret_stores: tuple[str, ...] = ()
+
+
+class Local:
+    """One cluster on one machine.
+
+    Raises:
+        StoreError: the data directory cannot be used.
+        UsageError: the port is taken.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        stores = dict(local_store(setting, os.environ) for setting in settings.secret_stores)
+        self._place = Place(settings.data_dir)
+        self._store = SqliteStore(settings.data_dir / "tiphys.db", _SEALED)
+        try:
+            authority, self._token = self._place.authority, self._place.admin_token()
+            self._socket = self._place.listen(settings.port)
+        except BaseException:
+            self._store.abandon()
+            raise
+        port = self._socket.getsockname()[1]
+        self.server = f"https://{HOST}:{port}"
+        self._api = Api(self._store, (place_pod, refuse_fields))
+        tokens = Tokens(self._store, settings.data_dir / "tokens.key", self._token, utc_now)
+        self._reviews, logs = Reviews(self._api, tokens), PodLogs(self._api)
+        self._logs = logs
+        self._app = App(self._api, tokens, self._reviews, logs)
+        self._workflows = WorkflowController(
+            self.client(User(controller_rbac.USER)), client_for=self._account, settings=None
+        )
+        self._kubelet = Kubelet(
+            self.client(User(f"system:node:{NODE}", (kubelet_rbac.GROUP, AUTHENTICATED))),
+            KubeletSettings(settings.data_dir / "kubelet", port, HOST, NODE),
+            on_captured=self._report,
+        )
+        logs.source = self._kubelet
+        client = self.client(User(CONTROLLERS))
+        self._controllers: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (
+            lambda: namespaces.run(client, authority),
+            GarbageCollector(client).run,
+            lambda: serviceaccounts.run(client, tokens.make_lasting, authority),
+            lambda: externalsecrets.run(client, self._account, stores),
+            self._workflows.run,
+            self._kubelet.run,
+        )
+
+    def client(self, user: User) -> InProcessClient:
+        """The API in process, as a user of it."""
+        return InProcessClient(self._api, user, self._reviews, self._logs)
+
+    def _account(self, namespace: str, name: str) -> Client:
+        return self.client(service_account(namespace, name))
+
+    async def _report(self, pod: dict[str, Any], captured: Mapping[str, Captured]) -> None:
+        """A step's outputs are reported as the step's own account: RBAC decides, as it does on a cluster."""
+        await report(self._account(*reporting_account(pod)), pod, captured)
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Serve until SIGTERM or SIGINT, then let go of everything; steps go on running.
+
+        Raises:
+            StoreError: a part of it ended.
+        """
+        try:
+            await furnish(self._api, _ROLES)
+            self._place.write_kubeconfig(self.server, self._token)
+            server = _Server(self._config(), ready)
+            tasks = [asyncio.create_task(run()) for run in self._controllers]
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, server.stop)
+            for task in tasks:
+                task.add_done_callback(lambda done: None if done.cancelled() else server.stop())
+            await server.serve([self._socket])
+            failed = [error for task in tasks if task.done() and (error := task.exception())]
+            await asyncio.gather(self._workflows.drain(), self._kubelet.drain())
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if failed:
+                raise StoreError(f"a part of the server ended: {failed[0]!r}") from failed[0]
+        finally:
+            await self._store.close()
+            self._socket.close()
+
+    def _config(self) -> uvicorn.Config:
+        return uvicorn.Config(
+            self._app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            ssl_keyfile=self._place.key,
+            ssl_certfile=self._place.certificate,
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=60,
+        )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, told when to stop by us, and telling when it listens."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+    def stop(self) -> None:
+        self.should_exit = True

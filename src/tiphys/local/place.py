@@ -1,0 +1,120 @@
+"""Where a cluster lives: its data directory, certificates, the administrator's token, its port and its kubeconfig."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import secrets
+import socket
+from pathlib import Path
+
+from tiphys.errors import StoreError, UsageError
+from tiphys.kit.clock import utc_now
+from tiphys.kit.redact import Secret
+
+__all__ = ["HOST", "Place", "kubeconfig"]
+
+HOST = "127.0.0.1"
+
+
+class Place:
+    """A data directory; made if it is missing, private to its owner.
+
+    Raises:
+        StoreError: it cannot be used.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{folder} cannot be made: {error.strerror}; choose another --data-dir") from error
+
+    @property
+    def certificate(self) -> Path:
+        """Of the server; beside it lie its key and the authority."""
+        return self._certificates() / "server.crt"
+
+    @property
+    def key(self) -> Path:
+        """The server's private key."""
+        return self._certificates() / "server.key"
+
+    @property
+    def authority(self) -> str:
+        """The certificate authority, PEM."""
+        return (self._certificates() / "ca.crt").read_text()
+
+    def _certificates(self) -> Path:
+        folder = self.folder / "pki"
+        if not (folder / "ca.crt").exists():
+            from tiphys.kube.server import pki  # cryptography.x509 costs 75 ms, and this happens once
+
+            pki.make(folder, utc_now())
+        return folder
+
+    def admin_token(self) -> Secret:
+        """The token of the administrator; made at the first start."""
+        path = self.folder / "admin.token"
+        if not path.exists():
+            _private(path, secrets.token_urlsafe(32))
+        return Secret(path.read_text().strip())
+
+    def listen(self, port: int) -> socket.socket:
+        """A listening socket on loopback.
+
+        Args:
+            port: 0 for the one used last here, or a free one where that is taken.
+
+        Raises:
+            UsageError: the port is taken.
+        """
+        kept = self.folder / "port"
+        wanted = port
+        if not port and kept.exists():
+            with contextlib.suppress(ValueError):
+                wanted = int(kept.read_text())
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, wanted))
+        except OSError as error:
+            if port or not wanted:
+                listener.close()
+                raise UsageError(
+                    f"port {port} of {HOST} cannot be used: {error.strerror}; choose another --port"
+                ) from error
+            listener.bind((HOST, 0))  # nobody asked for the one used last
+        listener.listen(512)
+        kept.write_text(f"{listener.getsockname()[1]}\n")
+        return listener
+
+    def write_kubeconfig(self, server: str, token: Secret) -> None:
+        """The file that kubectl, argo and tiphys read."""
+        _private(self.folder / "kubeconfig", kubeconfig(server, self.authority.encode(), token))
+
+
+def kubeconfig(server: str, authority: bytes, token: Secret) -> str:
+    """A kubeconfig, as JSON (which is YAML): every client reads it fast."""
+    name = "tiphys"
+    cluster = {"server": server, "certificate-authority-data": base64.b64encode(authority).decode()}
+    value = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": name,
+        "clusters": [{"name": name, "cluster": cluster}],
+        "users": [{"name": name, "user": {"token": token.reveal()}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": "default"}}],
+    }
+    return json.dumps(value, indent=1) + "\n"
+
+
+def _private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, all or nothing."""
+    fresh = path.with_name(path.name + ".new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    fresh.replace(path)
