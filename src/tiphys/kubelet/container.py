@@ -28,7 +28,6 @@ _FALLBACK_BYTES = 2048
 _FALLBACK_LINES = 80
 _READ = 65536
 _TMP = "/tmp"  # noqa: S108 - the container's own
-_SHM = "/dev/shm"  # noqa: S108 - the container's own
 
 
 class Host:
@@ -65,6 +64,8 @@ class Container:
         self._tail_limit = max([_FALLBACK_BYTES, *(c["limit"] for c in self._captures if c["stdout"])])
         self._tail_cut = False
         self._delay = 0.0
+        self._tmp = f"{host.root}/pods/{plan['uid']}/{spec['name']}.tmp"
+        self._message = f"{host.root}/pods/{plan['uid']}/{spec['name']}.message"
         self._own_tmp = all(mount["path"] != _TMP for mount in spec["mounts"])
         self.again_at: float | None = None
         self.name: str = spec["name"]
@@ -139,12 +140,12 @@ class Container:
         limits = self._plan["logs"]
         name = records.log_name(self.name, attempt)
         self._log = LogWriter(self._pod_dir, name, limits["max_bytes"], limits["max_files"])
-        tmp = f"{self._host.root}/pods/{self._plan['uid']}/{self.name}.tmp"
         if attempt:
             self._host.leave()
-            remove_tree(tmp)
-        os.mkdir(tmp)
-        os.chmod(tmp, 0o1777)  # noqa: S103 - as /tmp is
+            remove_tree(self._tmp)
+        os.mkdir(self._tmp)
+        os.chmod(self._tmp, 0o1777)  # noqa: S103 - as /tmp is
+        os.close(os.open(self._message, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         if self._host.namespaces:
             self._host.leave()
             syscalls.unshare(syscalls.CLONE_NEWNS)
@@ -159,9 +160,7 @@ class Container:
             if self._host.namespaces:
                 syscalls.setns(self._namespace)
             self._build_view()
-            self._make_message_file()
             command = self._command()
-            self._seal()
             out, err = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
             self._pipes = {out[0]: "stdout", err[0]: "stderr"}
             # No `finally`: the fork of a Python step passes here too, on its way up, with its descriptors closed.
@@ -191,29 +190,15 @@ class Container:
         }
 
     def _build_view(self) -> None:
-        binds = []
+        mounts = [(_below(mount["source"], mount["sub_path"]), mount) for mount in self._spec["mounts"]]
+        if not self._host.namespaces:
+            return
+        read_only = self._spec["read_only_root"]
+        binds = [sandbox.Bind(self._message, self._spec["termination_path"])]
         if self._own_tmp:
-            binds.append(sandbox.Bind(f"{self._host.root}/pods/{self._plan['uid']}/{self.name}.tmp", _TMP))
-        for mount in self._spec["mounts"]:
-            source = _below(mount["source"], mount["sub_path"])
-            binds.append(sandbox.Bind(source, mount["path"], mount["read_only"]))
-        if self._host.namespaces:
-            sandbox.build(self._host.stage, binds, self._host.kept, self._plan["root_bytes"])
-
-    def _seal(self) -> None:
-        """What readOnlyRootFilesystem asks for: only volumes, /dev/shm and the termination message can be written."""
-        if self._host.namespaces and self._spec["read_only_root"]:
-            sandbox.seal(("/", _TMP) if self._own_tmp else ("/",), (_SHM, self._spec["termination_path"]))
-
-    def _make_message_file(self) -> None:
-        path = self._spec["termination_path"]
-        try:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            fd = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o666)
-            os.fchmod(fd, 0o666)
-            os.close(fd)
-        except OSError as error:
-            raise StartError(f"terminationMessagePath {path}: {error.strerror}") from error
+            binds.append(sandbox.Bind(self._tmp, _TMP, read_only))
+        binds += [sandbox.Bind(source, mount["path"], mount["read_only"]) for source, mount in mounts]
+        sandbox.build(self._host.stage, binds, self._host.kept, self._plan["root_bytes"], read_only=read_only)
 
     def _command(self) -> Command:
         spec = self._spec
@@ -301,9 +286,10 @@ class Container:
             self._log = None
         if self.state["reason"] in ("StartError", "ContainerCannotRun"):
             return {c["name"]: _nothing("the container was not started") for c in self._captures}
+        self._host.leave()
+        said = _read(self._message, _MESSAGE_BYTES)[0]
         if self._host.namespaces:
             syscalls.setns(self._namespace)
-        said = _read(self._spec["termination_path"], _MESSAGE_BYTES)[0]
         if not said and self._spec["termination_policy"] == "FallbackToLogsOnError" and self.state["exit_code"]:
             said = b"".join(bytes(self._tail[-_FALLBACK_BYTES:]).splitlines(keepends=True)[-_FALLBACK_LINES:])
         if said:

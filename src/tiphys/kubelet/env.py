@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,6 @@ from tiphys.kube.objects.quantities import milli
 __all__ = ["ConfigError", "Sources", "decoded", "environment", "expand", "field_value", "resource_value"]
 
 _REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
-_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['([^']*)'\]")
 
 
@@ -59,13 +58,13 @@ def environment(
     container: Mapping[str, Any],
     base: Mapping[str, str],
     sources: Sources,
-    warn: Callable[[str, str], None],
 ) -> dict[str, str]:
     """The variables of a container, later ones over earlier: base, envFrom, env.
 
+    Any key is a name, as in Kubernetes since 1.32 (RelaxedEnvironmentVariableValidation).
+
     Args:
         base: what the image, the node and the cluster give.
-        warn: gets reason and message of an Event about names that cannot be variables.
 
     Raises:
         ConfigError: a ConfigMap, a Secret or a key that is not optional is not there.
@@ -73,7 +72,7 @@ def environment(
     """
     env = dict(base)
     for source in container.get("envFrom") or ():
-        env |= _from_all(pod, source, sources, warn)
+        env |= _from_all(pod, source, sources)
     given: dict[str, str] = {}
     for variable in container.get("env") or ():
         name = variable["name"]
@@ -87,23 +86,12 @@ def environment(
     return env | given
 
 
-def _from_all(
-    pod: Mapping[str, Any], source: Mapping[str, Any], sources: Sources, warn: Callable[[str, str], None]
-) -> dict[str, str]:
+def _from_all(pod: Mapping[str, Any], source: Mapping[str, Any], sources: Sources) -> dict[str, str]:
     secret = source.get("secretRef")
     kind, ref = ("secret", secret) if secret else ("configmap", source.get("configMapRef") or {})
-    entries = _entries(pod, kind, ref, sources)
-    named = {f"{source.get('prefix') or ''}{key}": value for key, value in (entries or {}).items()}
-    wrong = sorted(name for name in named if not _NAME.fullmatch(name))
-    if wrong:
-        where = f"{pod['metadata'].get('namespace', '')}/{ref.get('name', '')}"
-        what = "ConfigMap" if kind == "configmap" else "Secret"
-        warn(
-            "InvalidEnvironmentVariableNames",
-            f"Keys [{', '.join(wrong)}] from the EnvFrom {what.lower()} {where} were skipped since they are "
-            "considered invalid environment variable names.",
-        )
-    return {name: value.decode(errors="replace") for name, value in named.items() if name not in wrong}
+    prefix = source.get("prefix") or ""
+    entries = _entries(pod, kind, ref, sources) or {}
+    return {f"{prefix}{key}": value.decode(errors="replace") for key, value in entries.items()}
 
 
 def _entries(pod: Mapping[str, Any], kind: str, ref: Mapping[str, Any], sources: Sources) -> dict[str, bytes] | None:

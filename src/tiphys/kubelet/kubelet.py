@@ -375,7 +375,6 @@ class Kubelet:
             sources,
             tokens,
             deadline=self._time_left(pod),
-            warn=lambda reason, message: self._recorder.tell(value, "Warning", reason, message),
         )
         if not namespaces:
             plan = outside(plan, place)

@@ -6,7 +6,7 @@ the shim in a memory file and is never logged or written to a disk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,9 +114,13 @@ class ContainerPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A pod, resolved. Seconds are counted from the start; `deadline` None: no limit."""
+    """A pod, resolved. Seconds are counted from the start; `deadline` None: no limit.
+
+    `memory` is the pod's directory on a tmpfs; it goes with the pod's processes.
+    """
 
     uid: str
+    memory: str
     volumes: list[Volume]
     init: list[ContainerPlan]
     containers: list[ContainerPlan]
@@ -163,14 +167,12 @@ def make(
     tokens: Mapping[tuple[str, str], str],
     *,
     deadline: float | None,
-    warn: Callable[[str, str], None],
 ) -> Plan:
     """The plan of a pod.
 
     Args:
         tokens: service account tokens by volume and path.
         deadline: seconds left of activeDeadlineSeconds.
-        warn: gets reason and message of an Event.
 
     Raises:
         ContainerConfigError, MissingSourceError: something the pod refers to is not there (yet).
@@ -182,10 +184,11 @@ def make(
     captures = _captures(meta.get("annotations") or {})
 
     def containers(kind: str) -> list[ContainerPlan]:
-        return [_container(pod, c, settings, place, by_name, sources, warn) for c in spec.get(kind) or ()]
+        return [_container(pod, c, settings, place, by_name, sources) for c in spec.get(kind) or ()]
 
     return Plan(
         uid=meta["uid"],
+        memory=place.memory,
         volumes=made,
         init=containers("initContainers"),
         containers=containers("containers"),
@@ -268,7 +271,6 @@ def _container(
     place: Place,
     by_name: Mapping[str, Volume],
     sources: Sources,
-    warn: Callable[[str, str], None],
 ) -> ContainerPlan:
     name = str(container["name"])
     image = lookup(str(container.get("image") or ""), settings.images, settings.default_image)
@@ -281,7 +283,7 @@ def _container(
         "KUBERNETES_SERVICE_PORT_HTTPS": str(settings.api_port),
     }
     try:
-        env = environment(pod, container, base, sources, warn)
+        env = environment(pod, container, base, sources)
     except ConfigError as error:
         raise ContainerConfigError(name, str(error)) from error
     command = container.get("command") or list(image.command)

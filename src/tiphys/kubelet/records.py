@@ -7,7 +7,8 @@ One directory a pod, named by its uid::
     stop.json             an order to end the pod, written before the shim gets SIGTERM
     volumes/NAME/         emptyDir
     CONTAINER.N.log       attempt N of a container, in CRI format; rotated to CONTAINER.N.log.1, .2, … (oldest first)
-    CONTAINER.N.tmp/      its private /tmp
+    CONTAINER.tmp/        its private /tmp
+    CONTAINER.message     its termination message
 
 A POSIX lock, not flock(2): it belongs to the process, not to the open file, so a forked step cannot hold it on, and
 F_GETLK tells the holder's pid without a race against pid reuse.

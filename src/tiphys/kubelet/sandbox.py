@@ -15,13 +15,13 @@ import os
 import stat
 
 from tiphys.kubelet import syscalls
-from tiphys.kubelet.syscalls import MS_BIND, MS_NODEV, MS_NOSUID, MS_RDONLY, MS_REC, MS_REMOUNT
+from tiphys.kubelet.syscalls import MS_BIND, MS_NODEV, MS_NOSUID, MS_REC, MS_UNBINDABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Bind", "allowed", "build", "join", "seal"]
+__all__ = ["Bind", "allowed", "build", "join"]
 
 _DEVICES = ("full", "null", "random", "tty", "urandom", "zero")
 _DEVICE_LINKS = {
@@ -44,8 +44,6 @@ _RUN_KEPT = (
     "systemd/resolve",
     "wrappers",
 )
-# statvfs flags of a mount that a remount must repeat (the kernel locks them in a user namespace), as mount flags.
-_LOCKED_FLAGS = ((2, 2), (4, 4), (8, 8), (1024, 1024), (2048, 2048), (4096, 1 << 21))
 
 
 class Bind:
@@ -97,7 +95,7 @@ def allowed() -> str:
         return answer.read()
 
 
-def build(stage: str, binds: Iterable[Bind], kept: Iterable[str], size: int) -> None:
+def build(stage: str, binds: Iterable[Bind], kept: Iterable[str], size: int, *, read_only: bool) -> None:
     """Make the container's root in this process's mount namespace and move into it.
 
     Args:
@@ -105,11 +103,14 @@ def build(stage: str, binds: Iterable[Bind], kept: Iterable[str], size: int) -> 
         binds: volumes and private directories (`/tmp` among them); parents may be mounted too.
         kept: directories of the host to keep although they lie below a private one (the Python environment).
         size: bytes that may be written to the root itself.
+        read_only: nothing can be written but to `binds` and /dev/shm.
 
     Raises:
         OSError: a mount point cannot be made, or the kernel refuses; the message names the path.
     """
     syscalls.mount("tmpfs", stage, "tmpfs", MS_NOSUID | MS_NODEV, f"mode=755,size={size}")
+    # The stage lies below one of the directories that are bound with all that is mounted below them.
+    syscalls.mount("", stage, flags=MS_UNBINDABLE)
     root = _Root(stage)
     root.lay_out("/", skip=_OWN)
     root.make_dev()
@@ -122,25 +123,13 @@ def build(stage: str, binds: Iterable[Bind], kept: Iterable[str], size: int) -> 
         if not any(bind.path == above or bind.path.startswith(above + "/") for above in mounted):
             root.mount_point(bind.path, os.path.isdir(bind.source))
         mounted.append(bind.path)
+    if read_only:
+        root.seal(size)
     for bind in ordered:
         root.bind(bind)
     syscalls.pivot_root(stage, stage)
     syscalls.umount(".")
     os.chdir("/")
-
-
-def seal(read_only: Iterable[str], writable: Iterable[str]) -> None:
-    """Make mounts of the root this process is in read-only, but for these files and directories below them."""
-    for path in writable:
-        syscalls.mount(path, path, flags=MS_BIND)
-    for path in read_only:
-        _make_read_only(path)
-
-
-def _make_read_only(target: str) -> None:
-    flags = os.statvfs(target).f_flag
-    locked = sum(flag for seen, flag in _LOCKED_FLAGS if flags & seen)
-    syscalls.mount("", target, flags=MS_REMOUNT | MS_BIND | MS_RDONLY | locked)
 
 
 class _Root:
@@ -173,7 +162,7 @@ class _Root:
             os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666))
 
     def make_dev(self) -> None:
-        """/dev as container runtimes give it, with a file for the termination message."""
+        """/dev as container runtimes give it."""
         dev = f"{self._stage}/dev"
         for name in _DEVICES:
             self._put(f"{dev}/{name}", False)
@@ -191,6 +180,12 @@ class _Root:
             if os.path.isdir(f"/run/{name}"):
                 os.makedirs(f"{self._stage}/run/{name}")
                 syscalls.mount(f"/run/{name}", f"{self._stage}/run/{name}", flags=MS_BIND | MS_REC)
+
+    def seal(self, size: int) -> None:
+        """Nothing that is there so far can be written; /dev/shm is a file system of its own."""
+        syscalls.make_read_only(self._stage)
+        shm = f"{self._stage}/dev/shm"  # noqa: S108 - the container's own
+        syscalls.mount("tmpfs", shm, "tmpfs", MS_NOSUID | MS_NODEV, f"mode=1777,size={size}")
 
     def mount_point(self, path: str, directory: bool) -> str:
         """Where in the new root `path` is, links followed; what is missing is made, but not in the host's directories.
@@ -240,6 +235,6 @@ class _Root:
             target = self.mount_point(bind.path, os.path.isdir(bind.source))
             syscalls.mount(bind.source, target, flags=MS_BIND | MS_REC)
             if bind.read_only:
-                _make_read_only(target)
+                syscalls.make_read_only(target)
         except OSError as error:
             raise OSError(error.errno, f"mount path {bind.path}: {error.strerror}") from error

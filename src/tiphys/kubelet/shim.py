@@ -242,9 +242,7 @@ class _Shim:
     def _finish(self) -> None:
         end_children(lambda _child: True, lambda _pid, _status: None)
         self._host.leave()
-        for volume in self._plan["volumes"]:
-            if volume["files"] is not None:
-                remove_tree(volume["path"])
+        remove_tree(self._plan["memory"])
         while True:
             try:
                 records.write_json(self._pod_dir, records.STATE, self._state(True))

@@ -15,13 +15,13 @@ __all__ = [
     "MS_BIND",
     "MS_NODEV",
     "MS_NOSUID",
-    "MS_RDONLY",
     "MS_REC",
-    "MS_REMOUNT",
     "MS_SLAVE",
+    "MS_UNBINDABLE",
     "drop_capabilities",
     "forbid_new_privileges",
     "kill_with_parent",
+    "make_read_only",
     "mount",
     "pivot_root",
     "set_dumpable",
@@ -34,13 +34,17 @@ __all__ = [
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
 MNT_DETACH = 2
-MS_RDONLY = 1
 MS_NOSUID = 2
 MS_NODEV = 4
-MS_REMOUNT = 32
 MS_BIND = 4096
 MS_REC = 16384
+MS_UNBINDABLE = 1 << 17
 MS_SLAVE = 1 << 19
+
+_SYS_MOUNT_SETATTR = 442
+_AT_FDCWD = -100
+_AT_RECURSIVE = 0x8000
+_MOUNT_ATTR_RDONLY = 1
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
@@ -63,6 +67,20 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
         os.fsencode(source), os.fsencode(target), os.fsencode(kind) or None, ctypes.c_ulong(flags), options.encode()
     )
     _check(made, f"mount {source} on {target}")
+
+
+def make_read_only(target: str) -> None:
+    """mount_setattr(2): a mount and all below it become read-only; their other flags stay."""
+    attributes = (ctypes.c_uint64 * 4)(_MOUNT_ATTR_RDONLY)
+    made = _libc.syscall(
+        ctypes.c_long(_SYS_MOUNT_SETATTR),
+        ctypes.c_int(_AT_FDCWD),
+        os.fsencode(target),
+        ctypes.c_uint(_AT_RECURSIVE),
+        attributes,
+        ctypes.c_size_t(ctypes.sizeof(attributes)),
+    )
+    _check(made, f"mount_setattr {target}")
 
 
 def umount(target: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -17,11 +19,13 @@ from tiphys.kit.redact import Secret
 from tiphys.kube.objects.resources import served
 from tiphys.kube.server.api import Api
 from tiphys.kube.server.inprocess import InProcessClient
-from tiphys.kube.server.subresources import Subresources
+from tiphys.kube.server.podlogs import PodLogs
+from tiphys.kube.server.reviews import Reviews
 from tiphys.kube.server.tokens import Tokens
 from tiphys.kube.server.users import ADMIN, MASTERS, User
 from tiphys.kube.store.memory import MemoryStore
 from tiphys.kubelet.kubelet import Captured, Kubelet
+from tiphys.kubelet.podfiles import PodFiles
 from tiphys.kubelet.settings import KubeletSettings, Limits
 from tiphys.kubelet.supervisor import Supervisor
 
@@ -38,16 +42,16 @@ class Node:
         self.captured: dict[str, dict[str, Captured]] = {}
         self.refuse_captured: list[Exception] = []
         self.api = Api(MemoryStore())
-        special = Subresources(self.api, Tokens(self.api.store, root / "key", Secret("admin"), utc_now))
-        self.admin = InProcessClient(self.api, ADMIN, special)
-        self._client = InProcessClient(self.api, User("system:node:local", (MASTERS,)), special)
-        self.special = special
+        reviews = Reviews(self.api, Tokens(self.api.store, root / "key", Secret("admin"), utc_now))
+        self._logs = PodLogs(self.api)
+        self.admin = InProcessClient(self.api, ADMIN, reviews, self._logs)
+        self._client = InProcessClient(self.api, User("system:node:local", (MASTERS,)), reviews)
         self.kubelet = self._new()
         self._task: asyncio.Task[None] | None = None
 
     def _new(self) -> Kubelet:
         made = Kubelet(self._client, self.settings, on_captured=self._on_captured)
-        self.special.logs = made
+        self._logs.source = made
         return made
 
     async def _on_captured(self, pod: dict[str, Any], captured: Any) -> None:
@@ -69,6 +73,15 @@ class Node:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+
+    def clean(self) -> None:
+        """End what a scenario left running."""
+        files = PodFiles(self.settings)
+        for uid in files.uids():
+            if supervisor := files.look(uid).supervisor:
+                os.kill(supervisor, signal.SIGKILL)
+            files.remove(uid)
+        files.close()
 
     async def restart(self, **settings: Any) -> None:
         await self.stop()
@@ -178,6 +191,7 @@ def on_node(folder: Path) -> Callable[..., None]:
                     await scenario(node)
             finally:
                 await node.stop()
+                node.clean()
 
         asyncio.run(main())
 

@@ -287,7 +287,10 @@ def test_containers_of_a_pod_do_not_end_each_others_processes(on_node, sandbox) 
 
 def test_restarts(on_node, folder) -> None:
     async def scenario(node) -> None:
-        script = f"echo x >> {folder}/runs; [ $(wc -l < {folder}/runs) -ge 3 ] || exit 5; [ ! -e /tmp/mine ] || exit 6; touch /tmp/mine"
+        script = (
+            f"echo x >> {folder}/runs; [ $(wc -l < {folder}/runs) -ge 3 ] || exit 5; "
+            "[ ! -e /tmp/mine ] || exit 6; touch /tmp/mine"
+        )
         pod = await node.run("p", "sh", "-c", script, spec={"restartPolicy": "OnFailure"})
         main = status_of(pod)
         assert (pod["status"]["phase"], main["restartCount"]) == ("Succeeded", 2)
@@ -303,7 +306,7 @@ def test_restarts(on_node, folder) -> None:
 def test_environment(on_node, sandbox) -> None:
     async def scenario(node) -> None:
         await node.admin.create(
-            CONFIG_MAPS, {"metadata": {"name": "cm"}, "data": {"a": "1", "not-a-name!": "x"}}, "default"
+            CONFIG_MAPS, {"metadata": {"name": "cm"}, "data": {"a": "1", "0-no-name": "x"}}, "default"
         )
         await node.admin.create(SECRETS, {"metadata": {"name": "s"}, "stringData": {"p": "word"}}, "default")
         field = {"fieldRef": {"fieldPath": "metadata.uid"}}
@@ -312,13 +315,14 @@ def test_environment(on_node, sandbox) -> None:
             {"name": "P", "valueFrom": {"secretKeyRef": {"name": "s", "key": "p"}}},
             {"name": "BOTH", "value": "$(P)-$(UNKNOWN)-$$(P)"},
         ]
-        main = {"env": env, "envFrom": [{"prefix": "C_", "configMapRef": {"name": "cm"}}], "args": ["$(P)"]}
+        everything = [{"prefix": "C_", "configMapRef": {"name": "cm"}}, {"configMapRef": {"name": "cm"}}]
+        main = {"env": env, "envFrom": everything, "args": ["$(P)"]}
         pod = await node.create(
-            "p", "sh", "-c", 'echo "$UID_ $P $BOTH $C_a $0 $HOSTNAME"; env | grep -c not-a; :', main=main
+            "p", "sh", "-c", 'echo "$UID_ $P $BOTH $C_a $0 $HOSTNAME"; grep -zc no-name /proc/$$$$/environ', main=main
         )
         pod = await node.ended("p")
         assert (await node.log("p")).split() == [
-            pod["metadata"]["uid"], "word", "word-$(UNKNOWN)-$(P)", "1", "word", "p", "0",
+            pod["metadata"]["uid"], "word", "word-$(UNKNOWN)-$(P)", "1", "word", "p", "2",
         ]  # fmt: skip
 
     on_node(scenario, sandbox=sandbox)
@@ -329,7 +333,8 @@ def test_nothing_of_the_servers_environment_reaches_a_step(on_node, monkeypatch,
 
     async def scenario(node) -> None:
         assert "hush" not in await node.sh("p", "env; cat /proc/self/environ")
-        script = "import os; print(os.environ, open('/proc/self/environ').read(), open(f'/proc/{os.getppid()}/environ').read())"
+        files = "open('/proc/self/environ').read(), open(f'/proc/{os.getppid()}/environ').read()"
+        script = f"import os; print(os.environ, {files})"
         await node.run("q", "python", "-c", script)
         assert "SECRET" not in await node.log("q")
 
@@ -505,7 +510,6 @@ def test_what_was_captured_is_handed_over_before_the_end_is_written_and_again_af
         ({"main": {"securityContext": {"runAsUser": 12345}}}, "spec.containers[0].securityContext.runAsUser"),
         ({"main": {"securityContext": {"privileged": True}}}, "spec.containers[0].securityContext.privileged"),
         ({"spec": {"hostAliases": [{"ip": "127.0.0.1", "hostnames": ["x"]}]}}, "spec.hostAliases"),
-        ({"main": {"volumeMounts": [{"name": "none", "mountPath": "/x"}]}}, 'no volume "none"'),
         ({"meta": {"annotations": {"tiphys.io/capture": "nonsense"}}}, "tiphys.io/capture"),
     ],
 )
@@ -557,7 +561,7 @@ def test_logs_are_followed_until_the_end(on_node, folder) -> None:
         assert await node.log("p", tailLines="1") == "two"
         assert await node.log("p", limitBytes="4") == "one\n"
         assert await node.log("p", sinceTime="2999-01-01T00:00:00Z") == ""
-        with pytest.raises(ApiError, match="log options"):
+        with pytest.raises(ApiError, match="tailLines"):
             await node.log("p", tailLines="x")
 
     on_node(scenario)
@@ -607,14 +611,17 @@ def test_processes_end_when_the_object_vanishes(on_node, folder) -> None:
 
 def test_a_read_only_root(on_node) -> None:
     async def scenario(node) -> None:
-        script = "touch /x; touch /tmp/x; echo ok > /dev/termination-log; touch /dev/shm/x && touch /v/x && echo fine"
+        script = (
+            "for file in /tiphys-test /etc/tiphys-test /tmp/x; do touch $file; done; "
+            "echo ok > /dev/termination-log; touch /dev/shm/x && touch /v/x && echo fine"
+        )
         main = {"securityContext": {"readOnlyRootFilesystem": True}, "volumeMounts": [{"name": "v", "mountPath": "/v"}]}
         pod = await node.run("p", "sh", "-c", script, main=main, spec={"volumes": [{"name": "v"}]})
         if node.supervisor().refused:
             assert "needs mount namespaces" in pod["status"]["message"]
             return
         text = await node.log("p")
-        assert text.count("Read-only file system") == 2, pod["status"]["containerStatuses"]
+        assert text.count("Read-only file system") == 3, pod["status"]["containerStatuses"][0]["state"]
         assert text.endswith("fine\n")
         assert terminated(pod)["message"] == "ok\n"
 
@@ -627,7 +634,8 @@ def test_the_view_of_a_container(on_node) -> None:
             pytest.skip(f"no mount namespaces: {node.supervisor().refused}")
         text = await node.sh(
             "p",
-            "mkdir /work-of-mine /mnt/mine && touch /tmp/a && ls -A /tmp /dev/shm /run; grep -c ' /mnt/v ' /proc/mounts",
+            "mkdir /work-of-mine /mnt/mine && touch /tmp/a && ls -A /tmp /dev/shm /run; "
+            "grep -c ' /mnt/v ' /proc/mounts",
             main={"volumeMounts": [{"name": "v", "mountPath": "/mnt/v"}]},
             spec={"volumes": [{"name": "v"}]},
         )
