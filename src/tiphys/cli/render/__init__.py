@@ -1,1 +1,1 @@
-"""What the command line prints."""
+"""What the command line prints: pure text out of objects; the moment and the colours come in as arguments."""
