@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import datetime as dt
 import logging
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
@@ -115,8 +116,9 @@ class _Controller:
         external = await self._find(_EXTERNALS, key[1], key[0])
         if external is None or "deletionTimestamp" in external["metadata"]:
             return
+        now = self._clock()  # the values are of this moment, whatever it takes until the status is written
         try:
-            wait = externalspec.due(external, self._clock())
+            wait = externalspec.due(external, now)
             if wait != 0 and await self._is_valid(external):
                 if wait is not None:
                     self.queue.add_after(key, wait)
@@ -128,7 +130,7 @@ class _Controller:
                 raise  # somebody else wrote meanwhile: look again
             await self._failed(external, error)
             raise
-        await self._done(external, reason)
+        await self._done(external, reason, now)
 
     async def _is_valid(self, external: Object) -> bool:
         """Whether the Secret is as it was written; one that is not to be there is, when it is not."""
@@ -224,10 +226,10 @@ class _Controller:
 
     # -- what is told --------------------------------------------------------------------------------------------
 
-    async def _done(self, external: Object, reason: str) -> None:
+    async def _done(self, external: Object, reason: str, now: dt.datetime) -> None:
         status: Object = {
             "conditions": self._conditions(external, "True", reason, _MESSAGES[reason]),
-            "refreshTime": rfc3339(self._clock()),
+            "refreshTime": rfc3339(now),
             "syncedResourceVersion": externalspec.synced_version(external),
         }
         if reason == _SYNCED and (external["spec"].get("target") or {}).get("creationPolicy") != "None":

@@ -84,9 +84,9 @@ class Answers:
         about: dict[str, Any] = {"resourceVersion": str(revision), "creationTimestamp": None}
         if initial_end:
             about["annotations"] = {"k8s.io/initial-events-end": "true"}
-        value = {"kind": self._place.resource.kind, "apiVersion": self.api_version, "metadata": about}
+        value: dict[str, Any] = {"kind": self._place.resource.kind, "apiVersion": self.api_version, "metadata": about}
         if self.form.shown == "Table":
-            object_: dict[str, Any] = {"kind": "PartialObjectMetadata", "apiVersion": _META, "metadata": about}
+            object_ = {"kind": "PartialObjectMetadata", "apiVersion": _META, "metadata": about}
             rows = [{"cells": [], "object": object_}]
             value = {"kind": "Table", "apiVersion": _META, "metadata": {"resourceVersion": str(revision)}}
             value |= {"columnDefinitions": [], "rows": rows}

@@ -226,8 +226,9 @@ def test_deletion_policy_delete_takes_the_secret_when_its_source_is_gone(resolvi
         await fake_store(client)
         await client.create(EXTERNALS, external(target={"deletionPolicy": "Delete"}), "a")
         await ready(client, "True", "SecretSynced")
-        clock.now += dt.timedelta(hours=2)
         await client.patch(CLUSTER_STORES, "nautobot", {"spec": {"provider": {"fake": {"data": []}}}})
+        clock.now += dt.timedelta(hours=2)
+        await client.patch(CLUSTER_STORES, "nautobot", {"metadata": {"labels": {"look": "again"}}})
         await ready(client, "True", "SecretDeleted")
         assert not (await client.list(SECRETS, "a")).items
 
