@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tiphys.errors import ExpressionError
-from tiphys.workflow.expr.argofunctions import functions
 from tiphys.workflow.expr.golang import format_value
+from tiphys.workflow.expr.lang.argofunctions import functions
 from tiphys.workflow.expr.lang.compiler import compile_tree
 from tiphys.workflow.expr.lang.frame import Code, Frame
 from tiphys.workflow.expr.lang.parser import parse

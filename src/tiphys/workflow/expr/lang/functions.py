@@ -20,7 +20,7 @@ from tiphys.workflow.expr import duration, gotext, gotime
 from tiphys.workflow.expr.golang import format_value, indented, type_name
 from tiphys.workflow.expr.lang.values import FaultError, as_integer, equal, is_number, less, wrap
 
-__all__ = ["FUNCTIONS", "MAX_ELEMENTS", "Function", "call_checked", "from_json"]
+__all__ = ["FUNCTIONS", "MAX_ELEMENTS", "Function", "bounded", "call_checked", "from_json"]
 
 MAX_ELEMENTS = 1_000_000  # expr-lang's memory budget: elements or characters one evaluation may make
 
@@ -179,10 +179,15 @@ def _byte_index(text: str, index: int) -> int:
 
 
 def _replace(text: str, old: str, new: str, count: Any = -1) -> str:
-    return _bounded(text.replace(old, new, as_integer(count)))
+    return bounded(text.replace(old, new, as_integer(count)))
 
 
-def _bounded(text: str) -> str:
+def bounded(text: str) -> str:
+    """The text, if it is not longer than one evaluation may make.
+
+    Raises:
+        FaultError: it is.
+    """
     if len(text) > MAX_ELEMENTS:
         raise FaultError("memory budget exceeded")
     return text

@@ -8,7 +8,8 @@ from typing import Any
 
 from tiphys.workflow.expr import gotext
 from tiphys.workflow.expr.golang import format_value, marshal, type_name
-from tiphys.workflow.expr.lang.functions import Function
+from tiphys.workflow.expr.lang import jsonpath, sprig
+from tiphys.workflow.expr.lang.functions import Function, from_json
 from tiphys.workflow.expr.lang.values import FaultError, as_integer, is_number
 
 __all__ = ["functions"]
@@ -30,14 +31,20 @@ def _as_float(value: Any) -> float:
     return float(value)
 
 
+def _jsonpath(text: str, path: str) -> Any:
+    return jsonpath.query(path, from_json(text))
+
+
 _ARGO = {
     "asInt": Function(_as_int, ("any",)),
     "asFloat": Function(_as_float, ("any",)),
     "string": Function(format_value, ("any",)),
     "toJson": Function(marshal, ("any",)),
+    "jsonpath": Function(_jsonpath, ("string", "string")),
 }
 
 
 def functions(now: dt.datetime | None) -> Mapping[str, Any]:
-    """What every environment holds besides its variables."""
-    return _ARGO if now is None else {**_ARGO, "now": Function(lambda: now, ())}
+    """What every environment holds besides its variables; without a time, what asks for it is refused."""
+    known = {**_ARGO, "sprig": sprig.functions(now)}
+    return known if now is None else {**known, "now": Function(lambda: now, ())}
