@@ -1,84 +1,185 @@
-"""What Tiphys makes of each field of Argo's specs: honoured, kept on the pod without effect here, or refused.
+"""Which fields the kinds of argoproj.io/v1alpha1 have, and of what types: misspelt fields, wrong values, schemas.
 
-The rows are in `fieldrows`; this module reads them. `support` checks manifests by them, docs/reference/fields.md is made
-from them, and a test holds them against Argo's own schema, so that no field is forgotten.
+The table (data/fields.json) is made of Argo's and Kubernetes' Go types by tools/fields; it is read at the first question.
+What a status holds is not looked at: the controller writes it. Called by the API server through seams:
+
+* `unknown(kind, obj)` — paths for `Warning: unknown field "spec.foo"`, or for the refusal with fieldValidation=Strict;
+* `wrong(kind, obj)` — causes for a 422, in the words of kube-apiserver; `spec.admit` asks it;
+* `openapi(kind)` — component schemas for /openapi/v3.
+
+A kind that is not in `KINDS` has no table: nothing of it is unknown or wrong. Nothing here raises, whatever the JSON is.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+import pkgutil
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, Final
 
-from tiphys.workflow.spec.fieldrows import ROWS
+from tiphys.kit.codec import decode
 
-__all__ = ["ANY", "ROOTS", "Field", "Support", "fields_of", "types"]
+__all__ = ["KINDS", "openapi", "type_of_field", "types", "unknown", "wrong"]
 
-ANY = "*"
-"""In a type whose keys are free (hooks): every key that has no row of its own."""
+KINDS: Final = frozenset(
+    {
+        "ClusterWorkflowTemplate",
+        "CronWorkflow",
+        "Workflow",
+        "WorkflowTaskResult",
+        "WorkflowTaskSet",
+        "WorkflowTemplate",
+    }
+)
+"""The kinds of argoproj.io/v1alpha1 that are in the table."""
 
-ROOTS: Mapping[str, str] = {
-    "Workflow": "WorkflowSpec",
-    "WorkflowTemplate": "WorkflowSpec",
-    "ClusterWorkflowTemplate": "WorkflowSpec",
-    "CronWorkflow": "CronWorkflowSpec",
+_COMPONENT: Final = "io.argoproj.v1alpha1."
+_TEXT: Final = frozenset({str})
+_INTEGER: Final = frozenset({int})
+_NUMBER: Final = frozenset({int, float})
+_SCHEMAS: Final[Mapping[str, dict[str, Any]]] = {
+    "any": {"x-kubernetes-preserve-unknown-fields": True},
+    "boolean": {"type": "boolean"},
+    "bytes": {"type": "string", "format": "byte"},
+    "integer": {"type": "integer"},
+    "intorstring": {"x-kubernetes-int-or-string": True},
+    "number": {"type": "number"},
+    "quantity": {"x-kubernetes-int-or-string": True},
+    "scalar": {"oneOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]},
+    "string": {"type": "string"},
+    "time": {"type": "string", "format": "date-time"},
 }
-"""The type of `spec` for each kind the table speaks of."""
+_PYTHON: Final[Mapping[str, frozenset[type]]] = {
+    "boolean": frozenset({bool}),
+    "bytes": _TEXT,
+    "integer": _INTEGER,
+    "intorstring": _INTEGER | _TEXT,
+    "number": _NUMBER,
+    "quantity": _NUMBER | _TEXT,
+    "scalar": _NUMBER | _TEXT | {bool},
+    "string": _TEXT,
+    "time": _TEXT | {type(None)},
+}
+_WORDS: Final = {"bytes": "string", "intorstring": "integer,string", "quantity": "integer,string", "time": "string"}
+_NAMES: Final = {bool: "boolean", dict: "object", float: "number", int: "integer", list: "array", str: "string"}
 
 
-class Support(StrEnum):
-    """What becomes of a field."""
-
-    HONOURED = "honoured"
-    KEPT = "kept"
-    REFUSED = "refused"
+def unknown(kind: str, obj: Mapping[str, Any]) -> list[str]:
+    """The paths of the fields that a kind does not have, e.g. "spec.templates[0].contaner", in the order of the object."""
+    return [path for path, what in _findings(kind, obj) if what is None]
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One field of one type.
+def wrong(kind: str, obj: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The fields of another type than theirs, and those that are missing: path, and what is wrong, as kube-apiserver says.
 
-    Attributes:
-        type: the type of what it holds where the table goes on there; "" where it does not.
-        note: why it is kept or refused, or what to know of it.
+    A null is of no type but a time's: whoever means "not there" leaves the field out.
     """
-
-    name: str
-    support: Support
-    type: str = ""
-    note: str = ""
-
-
-_MARKS = {"yes": Support.HONOURED, "kept": Support.KEPT, "no": Support.REFUSED}
-
-
-def _read(rows: str) -> dict[str, dict[str, Field]]:
-    table: dict[str, dict[str, Field]] = {}
-    current: dict[str, Field] = {}
-    for line in rows.splitlines():
-        if not line.strip():
-            continue
-        if not line.startswith(" "):
-            name, _, base = line.partition(":")
-            current = table[name.strip()] = dict(table[base.strip()]) if base else {}
-            continue
-        head, _, note = line.partition("|")
-        name, mark, *kind = head.split()
-        current[name] = Field(name, _MARKS[mark], kind[0] if kind else "", note.strip())
-    return table
-
-
-@functools.cache
-def _table() -> dict[str, dict[str, Field]]:
-    return _read(ROWS)
-
-
-def fields_of(kind: str) -> Mapping[str, Field]:
-    """The fields of a type of the table, by name."""
-    return _table()[kind]
+    return [(path, what) for path, what in _findings(kind, obj) if what is not None]
 
 
 def types() -> tuple[str, ...]:
-    """The names of the types in the table, in its order."""
+    """The names of the types in the table."""
     return tuple(_table())
+
+
+def type_of_field(name: str, field: str) -> str | None:
+    """The type of a field of a type: a scalar's name or a type of the table, lists and maps left off; None: no such field."""
+    found = _table()[name].get(field)
+    return found.lstrip("[{") if found is not None else None
+
+
+def openapi(kind: str) -> dict[str, dict[str, Any]]:
+    """The component schemas of a kind and of all it is made of, by their names; that of the kind comes first."""
+    schemas: dict[str, dict[str, Any]] = {}
+    pending = [kind]
+    while pending:
+        name = pending.pop()
+        if _COMPONENT + name in schemas:
+            continue
+        fields = _table()[name]
+        schemas[_COMPONENT + name] = _object_schema(name)
+        pending += [base for base in (type_.lstrip("[{") for type_ in fields.values()) if base not in _SCHEMAS]
+    group = {"group": "argoproj.io", "version": "v1alpha1", "kind": kind}
+    schemas[_COMPONENT + kind]["x-kubernetes-group-version-kind"] = [group]
+    return schemas
+
+
+def _object_schema(name: str) -> dict[str, Any]:
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {field: _schema(type_) for field, type_ in _table()[name].items()},
+    }
+    if required := _required()[name]:
+        schema["required"] = list(required)
+    return schema
+
+
+def _schema(type_: str) -> dict[str, Any]:
+    if type_.startswith("["):
+        return {"type": "array", "items": _schema(type_[1:])}
+    if type_.startswith("{"):
+        return {"type": "object", "additionalProperties": _schema(type_[1:])}
+    return dict(_SCHEMAS[type_]) if type_ in _SCHEMAS else {"$ref": f"#/components/schemas/{_COMPONENT}{type_}"}
+
+
+@cache
+def _written() -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = decode(pkgutil.get_data("tiphys.workflow.spec", "data/fields.json") or b"")
+    return found
+
+
+@cache
+def _table() -> dict[str, dict[str, str]]:
+    return {
+        name: {field: type_.removesuffix("!") for field, type_ in fields.items()} for name, fields in _written().items()
+    }
+
+
+@cache
+def _required() -> dict[str, tuple[str, ...]]:
+    return {
+        name: tuple(field for field, type_ in fields.items() if type_.endswith("!"))
+        for name, fields in _written().items()
+    }
+
+
+def _findings(kind: str, obj: Any) -> Iterator[tuple[str, str | None]]:
+    """Paths of unknown fields with None, of wrong ones with what is wrong. No recursion: the object may be of any depth."""
+    if kind not in KINDS:
+        return
+    table, required = _table(), _required()
+    pending: list[tuple[str, Any, str]] = [(kind, obj, "")]
+    while pending:
+        type_, value, path = pending.pop()
+        if type_ in _PYTHON:
+            if type(value) not in _PYTHON[type_] and not (type_ == "integer" and _is_whole(value)):
+                yield path, _mismatch(path, _WORDS.get(type_, type_), value)
+        elif type_ == "any":
+            continue
+        elif type_.startswith("["):
+            if type(value) is list:
+                pending += [(type_[1:], item, f"{path}[{index}]") for index, item in reversed([*enumerate(value)])]
+            else:
+                yield path, _mismatch(path, "array", value)
+        elif type(value) is not dict:
+            yield path, _mismatch(path, "object", value)
+        elif type_.startswith("{"):
+            pending += [(type_[1:], item, f"{path}.{key}") for key, item in reversed(value.items())]
+        else:
+            fields, inner, start = table[type_], [], f"{path}." if path else ""
+            for key, item in value.items():
+                if (field := fields.get(key)) is None:
+                    yield f"{start}{key}", None
+                elif type(item) not in _PYTHON.get(field, ()):
+                    inner.append((field, item, f"{start}{key}"))
+            yield from ((f"{start}{key}", "Required value") for key in required[type_] if key not in value)
+            pending += reversed(inner)
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is float and value.is_integer()
+
+
+def _mismatch(path: str, wanted: str, value: Any) -> str:
+    found = _NAMES.get(type(value), "null")
+    return f'Invalid value: "{found}": {path} in body must be of type {wanted}: "{found}"'
