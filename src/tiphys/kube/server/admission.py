@@ -26,11 +26,12 @@ __all__ = ["Admission", "Admit", "prepare"]
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """An object on its way in, without what is kept apart from it (a Workflow's nodes).
+    """An object on its way in. A patch of a Workflow that leaves its spec alone is not shown: its status is its own.
 
     Attributes:
         operation: CREATE or UPDATE.
-        new: may be completed in place; what it shares with `old` must not be changed.
+        new: may be completed in place; what it shares with `old` must not be changed. Of a Workflow, a patch of its
+            spec shows neither its nodes nor its stored templates.
         old: None on CREATE.
     """
 

@@ -18,7 +18,7 @@ from tiphys.kit.codec import decode, encode
 from tiphys.kit.names import random_suffix
 from tiphys.kube.objects import meta, patches, status
 from tiphys.kube.objects.resources import Resource, served
-from tiphys.kube.server import parts
+from tiphys.kube.server import parts, shapes
 from tiphys.kube.server.admission import Admission, Admit, prepare
 from tiphys.kube.server.deletion import PROTECTED, DeleteOptions, check
 from tiphys.kube.server.listing import Lister, ListOptions, Page, predicate, revision_of
@@ -162,9 +162,9 @@ class Api:
         def decide(before: Record | None) -> Decision:
             if before is not None:
                 raise status.already_exists(resource, key.name)
-            nodes = parts.take_parts(resource, new)
             warnings.extend(self._admitted(request, "CREATE", new, None))
-            return Put(new, parts.difference({}, nodes))
+            taken = parts.take_parts(resource, new)
+            return Put(new, parts.difference({}, taken))
 
         return Result(await self._decide(request, key, decide), tuple(warnings))
 
@@ -185,10 +185,9 @@ class Api:
         """Change an object by a patch: merge, json or strategic."""
         self.authorize(request, "patch")
         if kind == "merge" and isinstance(body, dict):
-            if parts.replaces(request.resource, body):
-                return await self._change(request, lambda old: patches.merge_patch(old, body))
-            nodes = parts.take_parts(request.resource, body)
-            return await self._change(request, lambda old: patches.merge_patch(old, body), nodes=nodes, whole=False)
+            if parts.kept_in_parts(request.resource) and not parts.replaces(request.resource, body):
+                return await self._merge(request, body)
+            return await self._change(request, lambda old: patches.merge_patch(old, body))
         if kind == "json" and isinstance(body, list):
             return await self._change(request, lambda old: patches.json_patch(old, body))
         if kind == "strategic" and isinstance(body, dict):
@@ -197,28 +196,44 @@ class Api:
             return await self._change(request, lambda old: patches.strategic_merge(old, body))
         raise status.bad_request("the body of a patch is an object (merge, strategic) or a list of operations (json)")
 
-    async def _change(
-        self,
-        request: Request,
-        change: Callable[[dict[str, Any]], Any],
-        *,
-        nodes: Mapping[str, Any] | None = None,
-        whole: bool = True,
-    ) -> Result:
-        """`whole`: the change sees and gives the object with its parts; else `nodes` is a merge patch of them."""
+    async def _change(self, request: Request, change: Callable[[dict[str, Any]], Any]) -> Result:
+        """Write what `change` makes of the whole object."""
         resource, key = request.resource, _key(request)
         warnings: list[str] = []
 
         def decide(before: Record | None) -> Decision:
             if before is None:
                 raise status.not_found(resource, request.name)
-            old = parts.assembled(before) if whole else decode(before.value)
-            new = _changed(request, change(old), old, before)
-            now = parts.take_parts(resource, new)
-            parts.take_parts(resource, old)
-            changed = parts.difference(before.parts, now) if whole else parts.merged(before.parts, nodes or {})
-            new = meta.for_update(resource, new, old, parts_changed=bool(changed))
+            old = parts.assembled(before)
+            new = meta.for_update(resource, _changed(request, change(old), old, before), old)
             warnings.extend(self._admitted(request, "UPDATE", new, old))
+            unchanged = meta.same(new, old)
+            taken = parts.take_parts(resource, new)
+            if meta.finished(resource, new):
+                return Delete(new)
+            return None if unchanged else Put(new, parts.difference(before.parts, taken))
+
+        return Result(await self._decide(request, key, decide), tuple(warnings))
+
+    async def _merge(self, request: Request, body: dict[str, Any]) -> Result:
+        """A merge patch of an object kept in parts: the work is that of the parts it names, whatever else there is."""
+        resource, key = request.resource, _key(request)
+        warnings: list[str] = []
+        named = parts.take_parts(resource, body)
+
+        def decide(before: Record | None) -> Decision:
+            if before is None:
+                raise status.not_found(resource, request.name)
+            old = decode(before.value)
+            new = _changed(request, patches.merge_patch(old, body), old, before)
+            changed = parts.merged(before.parts, named)
+            new = meta.for_update(resource, new, old, parts_changed=bool(changed))
+            if (spec := changed.get(parts.SPEC)) is not None:
+                whole = {**new, "spec": decode(spec)}
+                warnings.extend(self._admitted(request, "UPDATE", whole, {**old, "spec": parts.spec_of(before)}))
+                changed[parts.SPEC] = encode(whole["spec"])
+            else:
+                shapes.check(resource, new)
             if meta.finished(resource, new):
                 return Delete(new)
             return Put(new, changed) if changed or not meta.same(new, old) else None
