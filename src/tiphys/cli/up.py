@@ -23,6 +23,20 @@ def register(parser: argparse.ArgumentParser) -> None:
     add_data_dir(parser)
     parser.add_argument("--port", type=int, default=0, help="port of the API on 127.0.0.1 (default: a free one, kept)")
     parser.add_argument("-d", "--detach", action="store_true", help="run in the background; return when ready")
+    parser.add_argument(
+        "--secret-store",
+        action="append",
+        default=[],
+        metavar="NAME=file:PATH|env:PREFIX|exec:COMMAND",
+        help="let this stand in for the SecretStore NAME of ExternalSecrets",
+    )
+    parser.add_argument(
+        "--host-path",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="let hostPath volumes show DIR and what is below",
+    )
     parser.add_argument("--merge", action="store_true", help="add the cluster to your own kubeconfig, and use it")
     parser.add_argument("--ready-fd", type=int, default=-1, help=argparse.SUPPRESS)
 
@@ -43,7 +57,8 @@ def _foreground(options: argparse.Namespace) -> int:
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
     folder = data_dir(options)
-    local = Local(Settings(folder, options.port))
+    settings = Settings.read(folder, options.port, tuple(options.secret_store), tuple(options.host_path))
+    local = Local(settings)
 
     def ready() -> None:
         if options.ready_fd >= 0:
@@ -67,6 +82,8 @@ def _background(options: argparse.Namespace) -> int:
     began = os.fstat(log).st_size
     command = [sys.executable, "-m", "tiphys.cli.main", "up", "--data-dir", str(folder)]
     command += ["--port", str(options.port), "--ready-fd", str(writer)]
+    command += [part for store in options.secret_store for part in ("--secret-store", store)]
+    command += [part for path in options.host_path for part in ("--host-path", path)]
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, pass_fds=(writer,)
     )

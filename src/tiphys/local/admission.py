@@ -27,7 +27,7 @@ def refuse_fields(asked: Admission) -> Sequence[str]:
         return ()
     if old is not None and (old["spec"] is asked.new["spec"] or old["spec"] == asked.new["spec"]):
         return ()
-    refused = support.unsupported(kind, asked.new)
+    refused = support.not_honoured(kind, asked.new)
     if refused:
         about = f'{kind}.argoproj.io "{asked.new["metadata"]["name"]}"'
         message = f"{about} is invalid: " + "; ".join(str(error) for error in refused)

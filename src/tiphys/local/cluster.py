@@ -8,8 +8,6 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -31,36 +29,22 @@ from tiphys.kube.server.users import AUTHENTICATED, User, service_account
 from tiphys.kube.store.sqlite import SqliteStore
 from tiphys.kubelet import rbac as kubelet_rbac
 from tiphys.kubelet.kubelet import Captured, Kubelet
-from tiphys.kubelet.settings import KubeletSettings
+from tiphys.kubelet.settings import KubeletSettings, Limits
 from tiphys.local.admission import NODE, place_pod, refuse_fields
+from tiphys.local.config import Settings
 from tiphys.local.place import HOST, Place
 from tiphys.workflow.controller import rbac as controller_rbac
 from tiphys.workflow.controller.controller import WorkflowController
 from tiphys.workflow.executor import report
 from tiphys.workflow.pods import reporting_account
 
-__all__ = ["Local", "Settings"]
+__all__ = ["Local"]
 
 _SEALED = frozenset({("", "secrets")})
 _ROLES = (
     Role(controller_rbac.USER, ("User", controller_rbac.USER), controller_rbac.RULES),
     Role("system:node", ("Group", kubelet_rbac.GROUP), kubelet_rbac.RULES),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What `tiphys up` is told.
-
-    Attributes:
-        data_dir: everything that is kept; made if it is missing.
-        port: of the API; 0 for the one used last here, or a free one.
-        secret_stores: stores of this machine that stand in for others, e.g. `nautobot=file:/etc/nautobot.yaml`.
-    """
-
-    data_dir: Path
-    port: int = 0
-    secret_stores: tuple[str, ...] = ()
 
 
 class Local:
@@ -93,7 +77,15 @@ class Local:
         )
         self._kubelet = Kubelet(
             self.client(User(f"system:node:{NODE}", (kubelet_rbac.GROUP, AUTHENTICATED))),
-            KubeletSettings(settings.data_dir / "kubelet", port, HOST, NODE),
+            KubeletSettings(
+                settings.data_dir / "kubelet",
+                port,
+                HOST,
+                NODE,
+                images=settings.images,
+                host_paths=settings.host_paths,
+                limits=Limits(pods=settings.pods),
+            ),
             on_captured=self._report,
         )
         logs.source = self._kubelet
