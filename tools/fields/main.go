@@ -47,6 +47,7 @@ var special = map[string]string{
 
 // Fields that v4.1 has and v3.6 has not.
 var later = table{
+	"Backoff":                  {"cap": "string"},
 	"ArtifactLocation":         {"plugin": "PluginArtifact"},
 	"ArtifactRepository":       {"plugin": "PluginArtifactRepository"},
 	"Mutex":                    {"database": "boolean"},

@@ -1,13 +1,13 @@
 """Which fields the kinds of argoproj.io/v1alpha1 have, and of what types: misspelt fields, wrong values, schemas.
 
-The table (data/fields.json) is made of Argo's and Kubernetes' Go types by tools/fields; it is read at the first question.
+The table (data/fields.json) is made of Argo's and Kubernetes' Go types by tools/fields, and read at the first question.
 What a status holds is not looked at: the controller writes it. Called by the API server through seams:
 
 * `unknown(kind, obj)` — paths for `Warning: unknown field "spec.foo"`, or for the refusal with fieldValidation=Strict;
 * `wrong(kind, obj)` — causes for a 422, in the words of kube-apiserver; `spec.admit` asks it;
 * `openapi(kind)` — component schemas for /openapi/v3.
 
-A kind that is not in `KINDS` has no table: nothing of it is unknown or wrong. Nothing here raises, whatever the JSON is.
+A kind that is not in `KINDS` has no table: nothing of it is unknown or wrong. Nothing here raises, whatever JSON comes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from tiphys.kit.codec import decode
 
-__all__ = ["KINDS", "openapi", "type_of_field", "types", "unknown", "wrong"]
+__all__ = ["KINDS", "openapi", "type_of", "types", "unknown", "wrong"]
 
 KINDS: Final = frozenset(
     {
@@ -65,12 +65,12 @@ _NAMES: Final = {bool: "boolean", dict: "object", float: "number", int: "integer
 
 
 def unknown(kind: str, obj: Mapping[str, Any]) -> list[str]:
-    """The paths of the fields that a kind does not have, e.g. "spec.templates[0].contaner", in the order of the object."""
+    """The paths of the fields that a kind does not have, e.g. "spec.templates[0].contaner"."""
     return [path for path, what in _findings(kind, obj) if what is None]
 
 
 def wrong(kind: str, obj: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The fields of another type than theirs, and those that are missing: path, and what is wrong, as kube-apiserver says.
+    """The fields of another type than theirs, and those missing: path, and what is wrong in kube-apiserver's words.
 
     A null is of no type but a time's: whoever means "not there" leaves the field out.
     """
@@ -82,10 +82,9 @@ def types() -> tuple[str, ...]:
     return tuple(_table())
 
 
-def type_of_field(name: str, field: str) -> str | None:
-    """The type of a field of a type: a scalar's name or a type of the table, lists and maps left off; None: no such field."""
-    found = _table()[name].get(field)
-    return found.lstrip("[{") if found is not None else None
+def type_of(name: str, field: str) -> str | None:
+    """The type of a field of a type, as the table writes it ("[Template" is a list of them); None for no such field."""
+    return _table()[name].get(field)
 
 
 def openapi(kind: str) -> dict[str, dict[str, Any]]:
@@ -144,7 +143,7 @@ def _required() -> dict[str, tuple[str, ...]]:
 
 
 def _findings(kind: str, obj: Any) -> Iterator[tuple[str, str | None]]:
-    """Paths of unknown fields with None, of wrong ones with what is wrong. No recursion: the object may be of any depth."""
+    """Paths of unknown fields with None, of others with what is wrong. No recursion: the object may be of any depth."""
     if kind not in KINDS:
         return
     table, required = _table(), _required()

@@ -1,87 +1,136 @@
-"""Is everything in this manifest honoured? By the table of fields: what is not is an error with its path.
+"""Is everything in this manifest honoured? What is not is named with its path, and refused: nothing is passed over.
 
-Called by admission when a workflow or template is created, by `lint`, and (for warnings) by both. A field of another
-name than Argo's is no matter of this module: `unknown` finds those.
+The judgement on each field is in data/support.txt, the types are those of `fields`. Called by `admit` when an object is
+created, by `lint`, and by the generator of docs/reference/fields.md. Fields that Argo does not have, and values of
+another type, are no matter of this module.
 """
 
 from __future__ import annotations
 
+import pkgutil
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from typing import Any, Final
 
 from tiphys.errors import SpecError
-from tiphys.workflow.spec.fields import ANY, ROOTS, Field, Support, fields_of
+from tiphys.workflow.spec.fields import type_of
 
-__all__ = ["unknown", "unsupported", "warnings"]
+__all__ = ["ROOTS", "Row", "Support", "not_honoured", "rows"]
 
-_EMPTY = (None, False, "", [])
-_MAX_DEPTH = 64  # inline templates in inline templates
+ROOTS: Final[Mapping[str, str]] = {
+    "ClusterWorkflowTemplate": "WorkflowSpec",
+    "CronWorkflow": "CronWorkflowSpec",
+    "Workflow": "WorkflowSpec",
+    "WorkflowTemplate": "WorkflowSpec",
+}
+"""The type of `spec` for each kind the table speaks of."""
 
 
-def unsupported(kind: str, obj: Mapping[str, Any]) -> list[SpecError]:
-    """Every field of the object's spec that this release does not honour.
+_NAME: Final = re.compile(r"(\w+)(?:\{([^}]*)\}|\(([^)]*)\))?")
+
+
+class Support(StrEnum):
+    """What becomes of a field."""
+
+    HONOURED = "yes"
+    KEPT = "kept"
+    REFUSED = "no"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is said of one field of one type.
+
+    Attributes:
+        note: why it is kept or refused, or what to know of it.
+        keys: of a map, those that are honoured; None for all.
+        values: those that are honoured; None for all.
+    """
+
+    support: Support
+    note: str = ""
+    keys: tuple[str, ...] | None = None
+    values: tuple[str, ...] | None = None
+
+
+def not_honoured(kind: str, obj: Mapping[str, Any]) -> list[SpecError]:
+    """Every field of the object's spec that this release does not honour, each error with its path.
+
+    What is left empty (null, false, "", []) asks for nothing and is let pass.
 
     Args:
         kind: Workflow, WorkflowTemplate, ClusterWorkflowTemplate or CronWorkflow; others have no such fields.
-        obj: the object as it came in.
+        obj: the object as it came in; any JSON.
     """
     return [
-        SpecError(f"not supported yet: {path}" + (f" ({field.note})" if field.note else ""), path)
-        for path, field, value in _walk(kind, obj)
-        if field is not None and field.support is Support.REFUSED and not _is_empty(value)
+        SpecError(f"not supported yet: {what}" + (f" ({note})" if note else ""), what.partition(": ")[0])
+        for what, note in _refused(kind, obj)
     ]
 
 
-def unknown(kind: str, obj: Mapping[str, Any]) -> list[str]:
-    """The paths of fields that Argo does not have, e.g. misspelt ones."""
-    return [path for path, field, _ in _walk(kind, obj) if field is None]
+@cache
+def rows() -> Mapping[str, Mapping[str, Row]]:
+    """The table: type, field, what is said of it."""
+    table: dict[str, dict[str, Row]] = {}
+    current: dict[str, Row] = {}
+    text = (pkgutil.get_data("tiphys.workflow.spec", "data/support.txt") or b"").decode()
+    for line in text.splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        if not line.startswith(" "):
+            name, _, base = line.partition(":")
+            current = table[name.strip()] = dict(table[base.strip()]) if base else {}
+            continue
+        head, _, note = line.partition("|")
+        mark, *names = head.split()
+        for name in names:
+            found = _NAME.fullmatch(name)
+            if found is None:
+                raise ValueError(f"data/support.txt: {name!r} is no field")
+            current[found[1]] = Row(Support(mark), note.strip(), _listed(found[2]), _listed(found[3]))
+    return table
 
 
-def warnings(kind: str, obj: Mapping[str, Any]) -> list[str]:
-    """What is worth a word although the object is taken: unknown fields, each with its path."""
-    found = []
-    for path in unknown(kind, obj):
-        hint = ""
-        if path.endswith(".secret") and ".parameters[" in path:
-            hint = ": Argo has no secret parameters, and the value is seen in the workflow's status; pass a Secret's name"
-        found.append(f'unknown field "{path}"{hint}')
-    return found
+def _listed(text: str | None) -> tuple[str, ...] | None:
+    return tuple(text.split(",")) if text else None
+
+
+def _refused(kind: str, obj: Any) -> Iterator[tuple[str, str]]:
+    """Path (and value), and note, of each field that is refused. No recursion: the object may be of any depth."""
+    spec = obj.get("spec") if isinstance(obj, dict) else None
+    if kind not in ROOTS:
+        return
+    table = rows()
+    pending: list[tuple[str, Any, str]] = [(ROOTS[kind], spec, "spec")]
+    while pending:
+        type_, value, path = pending.pop()
+        if type_.startswith("["):
+            items = enumerate(value) if isinstance(value, list) else ()
+            pending += reversed([(type_[1:], item, f"{path}[{index}]") for index, item in items])
+        elif type_.startswith("{"):
+            entries = value.items() if isinstance(value, dict) else ()
+            pending += reversed([(type_[1:], item, f"{path}.{key}") for key, item in entries])
+        elif type_ in table and isinstance(value, dict):
+            inner: list[tuple[str, Any, str]] = []
+            for name, item in value.items():
+                row = table[type_].get(name)
+                if row is None or row.support is Support.KEPT or _is_empty(item):
+                    continue
+                here, below = f"{path}.{name}", item
+                if row.support is Support.REFUSED:
+                    yield here, row.note
+                    continue
+                if row.values is not None and isinstance(item, str) and "{{" not in item and item not in row.values:
+                    yield f"{here}: {item}", f"there are {', '.join(row.values)}"
+                if row.keys is not None and isinstance(item, dict):
+                    yield from ((f"{here}.{key}", row.note) for key in item if key not in row.keys)
+                    below = {key: one for key, one in item.items() if key in row.keys}
+                inner.append((type_of(type_, name) or "any", below, here))
+            pending += reversed(inner)
 
 
 def _is_empty(value: Any) -> bool:
-    return any(value is empty or (type(value) is type(empty) and value == empty) for empty in _EMPTY)
-
-
-def _walk(kind: str, obj: Mapping[str, Any]) -> Iterator[tuple[str, Field | None, Any]]:
-    """Every field that is there, with its path and its row; None for one that the table does not have."""
-    root, spec = ROOTS.get(kind), obj.get("spec")
-    if root is not None and isinstance(spec, dict):
-        yield from _fields(root, spec, "spec", 0)
-
-
-def _fields(type_name: str, value: Mapping[str, Any], path: str, depth: int) -> Iterator[tuple[str, Field | None, Any]]:
-    rows = fields_of(type_name)
-    rest = rows.get(ANY)
-    for name, item in value.items():
-        field = rows.get(name, rest)
-        here = f"{path}.{name}"
-        yield here, field, item
-        if field is not None and field.type and field.support is not Support.REFUSED and depth < _MAX_DEPTH:
-            for inner, at in _items(item, here, depth, _free(field.type)):
-                yield from _fields(field.type, inner, at, depth + 1)
-
-
-def _free(type_name: str) -> bool:
-    return type_name == "LabelValueFrom"
-
-
-def _items(value: Any, path: str, depth: int, free: bool) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """The maps in a field: itself, those of a list (of lists), or the values of a map with free keys."""
-    if isinstance(value, dict):
-        if free:
-            yield from ((item, f"{path}.{key}") for key, item in value.items() if isinstance(item, dict))
-        else:
-            yield value, path
-    elif isinstance(value, list) and depth < _MAX_DEPTH:
-        for index, item in enumerate(value):
-            yield from _items(item, f"{path}[{index}]", depth + 1, free)
+    return value is None or value is False or value == "" or value == []

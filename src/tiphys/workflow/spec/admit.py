@@ -1,0 +1,50 @@
+"""What the API server asks of this package when an object of argoproj.io is about to be written.
+
+One function for the composition root to hang into the server's admission; unknown fields are the server's own question
+(`fields.unknown`), because fieldValidation decides what becomes of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tiphys.kube.objects import status
+from tiphys.workflow.spec.fields import KINDS, unknown, wrong
+from tiphys.workflow.spec.support import not_honoured
+
+__all__ = ["admit"]
+
+_SECRET_PARAMETER = re.compile(r"\.parameters\[\d+\]\.secret$")
+_SECRET = (  # noqa: S105 - a sentence
+    "Argo has no secret parameters: the value is seen by all who may read the workflow; "
+    "hand over the name of a Secret instead"
+)
+_CRON = (
+    "a CronWorkflow is stored, nothing starts it yet: its schedule is not honoured; "
+    "tiphys submit --from cronwf/{name} runs it once"
+)
+
+
+def admit(kind: str, new: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> list[str]:
+    """Refuse an object that cannot be honoured whole; the warnings to give with one that can.
+
+    Args:
+        kind: of argoproj.io/v1alpha1; others pass.
+        new: the object about to be written, with its name.
+        old: the object as it stands, for an update; a spec that is not changed is not judged again.
+
+    Raises:
+        ApiError: 422, a field is of another type than its own, is missing, or is not supported yet.
+    """
+    if kind not in KINDS or (old is not None and old.get("spec") == new.get("spec")):
+        return []
+    name = str((new.get("metadata") or {}).get("name", ""))
+    causes = wrong(kind, new)
+    if not causes:
+        causes = [(error.path, f"Forbidden: {error}") for error in not_honoured(kind, new)]
+    if causes:
+        raise status.invalid(kind, "argoproj.io", name, causes)
+    warnings = [f"{path}: {_SECRET}" for path in unknown(kind, new) if _SECRET_PARAMETER.search(path)]
+    return [*warnings, _CRON.format(name=name)] if kind == "CronWorkflow" else warnings
