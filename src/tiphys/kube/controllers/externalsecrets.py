@@ -19,7 +19,7 @@ from tiphys.errors import ApiError, SpecError, TiphysError
 from tiphys.kit.clock import Clock, rfc3339, utc_now
 from tiphys.kit.names import random_suffix
 from tiphys.kube.client.api import Client, Object
-from tiphys.kube.controllers import externalspec
+from tiphys.kube.controllers import externalspec, storestatus
 from tiphys.kube.controllers.loop import WorkQueue, follow
 from tiphys.kube.controllers.stores import ClientFor, Provider, Reference, Stores
 from tiphys.kube.objects.events import event_about
@@ -50,14 +50,16 @@ async def run(
     """Resolve ExternalSecrets until cancelled.
 
     Args:
-        client: may get, list, watch and patch ExternalSecrets and their status, read their stores, and get, list,
-            watch, create, update, patch and delete Secrets.
+        client: may get, list, watch and patch ExternalSecrets and their status, read their stores and patch the
+            status of these, and get, list, watch, create, update, patch and delete Secrets.
         client_for: acts as the service account that a store names.
         local: providers that stand in for stores, by the stores' names.
         clock: for what is due.
     """
-    controller = _Controller(client, Stores(client, client_for, local or {}), clock)
+    stores = Stores(client, client_for, local or {})
+    controller = _Controller(client, stores, clock)
     async with asyncio.TaskGroup() as group:
+        group.create_task(storestatus.run(client, stores, clock))
         group.create_task(controller.follow_externals())
         group.create_task(controller.follow_secrets())
         for resource in (_STORES, _CLUSTER_STORES):

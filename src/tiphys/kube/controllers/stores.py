@@ -104,10 +104,23 @@ class Stores:
             raise SpecError(
                 f'could not get {kind} "{name}": it is not there; create it, or start with --secret-store {name}=file:…'
             ) from error
-        spec = item.object.get("spec") or {}
         if cluster:
-            await self._check_conditions(spec, name, namespace)
-        return await self._provider(spec, f'{kind} "{name}"', name, namespace, cluster=cluster)
+            await self._check_conditions(item.object.get("spec") or {}, name, namespace)
+        return await self.provider_of(item.object)
+
+    async def provider_of(self, store: Object) -> Provider:
+        """The provider of a (Cluster)SecretStore.
+
+        Raises:
+            SpecError: it is unknown here, or uses a field that is.
+        """
+        kind, about = store["kind"], store["metadata"]
+        if about["name"] in self._local:
+            return self._local[about["name"]]
+        told, cluster = f'{kind} "{about["name"]}"', kind == "ClusterSecretStore"
+        return await self._provider(
+            store.get("spec") or {}, told, about["name"], about.get("namespace", ""), cluster=cluster
+        )
 
     async def _check_conditions(self, spec: Object, name: str, namespace: str) -> None:
         conditions = spec.get("conditions") or []

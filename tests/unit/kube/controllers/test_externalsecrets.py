@@ -265,6 +265,28 @@ def test_what_is_not_honoured_is_refused_by_name(resolving, ready, spec, told):
     resolving(scenario)
 
 
+def test_a_store_says_whether_it_can_be_used(resolving, until):
+    def is_ready(status: str, reason: str):
+        def accept(found: dict[str, Any]) -> bool:
+            told = (found["nautobot"].get("status") or {}).get("conditions") or [{}]
+            return (told[0].get("status"), told[0].get("reason")) == (status, reason)
+
+        return accept
+
+    async def scenario(client: Client) -> None:
+        await fake_store(client)
+        await until(client, CLUSTER_STORES, is_ready("True", "Valid"))
+        provider = {"fake": None, "kubernetes": {"auth": {"serviceAccount": {"name": "reader", "namespace": "b"}}}}
+        await client.patch(CLUSTER_STORES, "nautobot", {"spec": {"provider": provider}})
+        found = await until(client, CLUSTER_STORES, is_ready("False", "InvalidProviderConfig"))
+        told = found["nautobot"]["status"]["conditions"][0]["message"]
+        assert told == 'ClusterSecretStore "nautobot": its service account "b/reader" is not there'
+        await client.create(ACCOUNTS, {"metadata": {"name": "reader"}}, "b")
+        await until(client, CLUSTER_STORES, is_ready("True", "Valid"))
+
+    resolving(scenario)
+
+
 def test_extract_takes_all_members_under_names_a_secret_may_have(resolving, ready):
     async def scenario(client: Client) -> None:
         await fake_store(client, '{"a b": "1", "n": 2, "c": "aGk="}')

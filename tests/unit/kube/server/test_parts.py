@@ -44,7 +44,8 @@ def test_a_workflow_comes_back_as_it_was_sent(serving):
 @pytest.mark.parametrize(
     ("patch", "wanted"),
     [
-        ({"status": {"nodes": {"w-1": {"phase": "Failed"}}}}, lambda w: w["status"]["nodes"]["w-1"].update(phase="Failed")),
+        ({"status": {"nodes": {"w-1": {"phase": "Failed"}}}},
+         lambda w: w["status"]["nodes"]["w-1"].update(phase="Failed")),
         ({"status": {"nodes": {"w-1": None}}}, lambda w: w["status"]["nodes"].pop("w-1")),
         ({"status": {"nodes": {"n": {"a": {"b": None, "c": 1}}}}},
          lambda w: w["status"]["nodes"].update(n={"a": {"c": 1}})),
