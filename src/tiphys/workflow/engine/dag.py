@@ -6,12 +6,15 @@ for it, and a count of what each still waits for, make the work after an event t
 
 from __future__ import annotations
 
-from collections import deque
+import functools
+import operator
 from collections.abc import Iterable
 from functools import partial
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from tiphys.errors import ExpressionError
+from tiphys.workflow.engine.branches import branch_phases
 from tiphys.workflow.engine.hooks import ExitUse, exit_of_step
 from tiphys.workflow.engine.launch import add_group, add_skipped
 from tiphys.workflow.engine.leaves import TIMEOUT
@@ -20,7 +23,6 @@ from tiphys.workflow.engine.nodes import Node
 from tiphys.workflow.engine.scopes import mentioned
 from tiphys.workflow.engine.state import Call, Execution, Owner, State, Task
 from tiphys.workflow.engine.templates import TemplateError
-from tiphys.workflow.engine.tree import Tree
 from tiphys.workflow.engine.within import Enclosing, use_of
 from tiphys.workflow.expr import depends
 from tiphys.workflow.expr.depends import Depends, TaskResult, TaskState
@@ -54,6 +56,8 @@ class DagExecution(Enclosing):
         self._waiters: dict[str, list[str]] = {}
         self._missing: dict[str, int] = {}
         self._unsettled: set[str] = set()
+        self._places: dict[str, int] = {}  # of the tasks, in an order in which each comes after those it depends on
+        self._ancestry: dict[str, int] = {}  # of each task those before it, a bit for each place
 
     def begin(self) -> None:
         """Find out what depends on what, and start what depends on nothing."""
@@ -88,6 +92,11 @@ class DagExecution(Enclosing):
         for name, waits in self.depends.items():
             if unknown := next((other for other in waits.tasks if other not in self.tasks), None):
                 raise TemplateError(f"task '{name}' depends on '{unknown}', which is not defined")
+        try:
+            order = TopologicalSorter({name: waits.tasks for name, waits in self.depends.items()}).static_order()
+            self._places = {name: at for at, name in enumerate(order)}
+        except CycleError as error:
+            raise TemplateError(f"tasks depend on each other in a circle: {' -> '.join(error.args[1])}") from error
         self.targets = filled["target"].split() or self._leaves()
         if unknown := next((name for name in self.targets if name not in self.tasks), None):
             raise TemplateError(f"target '{unknown}' is not defined")
@@ -113,15 +122,20 @@ class DagExecution(Enclosing):
         """All tasks that are settled."""
         return [name for name in self.tasks if name not in self._unsettled]
 
-    def ancestors(self, name: str) -> frozenset[str]:
-        """The tasks that this one depends on, directly or not: those it may speak of."""
-        found, todo = set[str](), list(self.depends[name].tasks)
-        while todo:
-            before = todo.pop()
-            if before not in found:
-                found.add(before)
-                todo += self.depends[before].tasks
-        return frozenset(found)
+    def ancestors(self, name: str, among: frozenset[str] | None) -> list[str]:
+        """The tasks that this one depends on, directly or not: those it may speak of; `among` None means any."""
+        if among is not None and among <= set(self.depends[name].tasks):
+            return sorted(among)
+        places = self._places
+        if not self._ancestry:
+            for task in places:
+                before = self.depends[task].tasks
+                self._ancestry[task] = functools.reduce(
+                    operator.or_, (self._ancestry[other] | 1 << places[other] for other in before), 0
+                )
+        mine = self._ancestry[name]
+        some = places if among is None else sorted(among & places.keys())
+        return [task for task in some if mine >> places[task] & 1]
 
     def outputs_of(self, name: str) -> dict[str, Any]:
         """All variables of a task that is settled."""
@@ -209,7 +223,7 @@ class DagExecution(Enclosing):
         if limits.shutdown and not (self.task.call.on_exit and limits.allows(on_exit=True)):
             return "Failed"
         targets = {node.id: name for name in self.targets if (node := self.task_node(name)) is not None}
-        phases = _branch_phases(self.state.tree, self.node, frozenset(targets))
+        phases = branch_phases(self.state.tree, self.node, frozenset(targets))
         result = "Succeeded"
         for node_id, name in targets.items():
             phase = phases.get(node_id) or self.state.tree.nodes[node_id].phase
@@ -219,43 +233,6 @@ class DagExecution(Enclosing):
                 if self.template.raw["dag"].get("failFast") is not False:
                     break
         return result
-
-
-def _branch_phases(tree: Tree, boundary: Node, targets: frozenset[str]) -> dict[str, str]:
-    """The phase with which each target is reached: its own, or, if it did not run, that of what it comes after.
-
-    The way leads over the links of the tree, as in Argo, into the templates that tasks ran and out of them again.
-    """
-    phases: dict[str, str] = {}
-    todo = deque((child, "Succeeded") for child in boundary.children)
-    seen = set(todo)
-    while todo:
-        node_id, phase = todo.popleft()
-        node = tree.nodes.get(node_id)
-        if node is None:
-            continue
-        if node.completed:
-            phase = node.phase
-        if node_id in targets and phases.get(node_id) not in ("Failed", "Error"):
-            phases[node_id] = phase
-        for child in _onward(tree, node):
-            if (child, phase) not in seen:
-                seen.add((child, phase))
-                todo.append((child, phase))
-    return phases
-
-
-def _onward(tree: Tree, node: Node) -> Iterable[str]:
-    """What comes after a node; the attempts of a Retry node do not count, only what comes after them."""
-    if node.type != "Retry":
-        return node.children
-    onward: list[str] = []
-    for child in tree.children(node):
-        if child.retried:
-            onward += child.children
-        else:
-            onward.append(child.id)
-    return onward
 
 
 class TaskExecution:
@@ -306,10 +283,7 @@ class TaskExecution:
         """The variables of the DAG, of other tasks only those of ancestors."""
         scope = self.dag.scope(names - {name for name in names if name.partition(".")[0] == "tasks"})
         spoken = None if everything else mentioned(names, "tasks")
-        if spoken is None or not spoken <= set(self.dag.depends[self.name].tasks):
-            ancestors = self.dag.ancestors(self.name)
-            spoken = ancestors if spoken is None else spoken & ancestors
-        for name in spoken:
+        for name in self.dag.ancestors(self.name, spoken):
             scope |= self.dag.outputs_of(name)
         return scope
 

@@ -71,6 +71,8 @@ def _start(state: State, kind: Kind, task: Task, inputs: dict[str, Any] | None) 
         node = _create(state, task.call, kind.node_type, kind.phase, inputs)
     else:
         _link(state, task.call, node)
+        if not node.started_at:  # a resubmission has what must run again without moments
+            node.started_at = state.stamp
     kind.start(state, node, task)
 
 
