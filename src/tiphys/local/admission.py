@@ -25,7 +25,7 @@ def refuse_fields(asked: Admission) -> Sequence[str]:
     kind, old = asked.resource.kind, asked.old
     if asked.resource.group != "argoproj.io" or kind not in _WITH_SPEC:
         return ()
-    if old is not None and (old["spec"] is asked.new["spec"] or old["spec"] == asked.new["spec"]):
+    if old is not None and old.get("spec") == asked.new.get("spec"):
         return ()
     refused = support.not_honoured(kind, asked.new)
     if refused:
