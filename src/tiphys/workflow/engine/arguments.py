@@ -49,7 +49,7 @@ def locals_of(workflow: str, name: str, role: str, step: str, template: Resolved
 
 
 def body_of(template: Resolved) -> Pattern:
-    """What a leaf's template holds apart from its inputs; nothing for one made of steps, which are filled in one by one.
+    """What a leaf's template holds apart from its inputs; nothing for one made of steps, which are filled in singly.
 
     Raises:
         ExpressionError: a tag is not closed.

@@ -1,17 +1,36 @@
-"""How the branches of a DAG ended: with which phase each of its targets was reached. Called once, at its end."""
+"""How the branches of a DAG ended, and what follows for the whole. Called once, at its end."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from tiphys.workflow.engine.nodes import Node
+from tiphys.workflow.engine.nodes import FAILED, Node
 from tiphys.workflow.engine.tree import Tree
 
-__all__ = ["branch_phases"]
+__all__ = ["outcome"]
 
 
-def branch_phases(tree: Tree, boundary: Node, targets: frozenset[str]) -> dict[str, str]:
+def outcome(tree: Tree, boundary: Node, targets: Mapping[str, Mapping[str, Any]], *, fail_fast: bool) -> str:
+    """The phase of a DAG: that of a target whose branch failed and is not forgiven.
+
+    Args:
+        targets: `continueOn` of each target, by the id of its node, in order.
+        fail_fast: the first such target decides, else the last.
+    """
+    phases = _branch_phases(tree, boundary, frozenset(targets))
+    result = "Succeeded"
+    for node_id, on in targets.items():
+        phase = phases.get(node_id) or tree.nodes[node_id].phase
+        if phase in FAILED and not on.get("failed" if phase == "Failed" else "error"):
+            result = phase
+            if fail_fast:
+                break
+    return result
+
+
+def _branch_phases(tree: Tree, boundary: Node, targets: frozenset[str]) -> dict[str, str]:
     """The phase with which each target is reached: its own, or, if it did not run, that of what it comes after.
 
     The way leads over the links of the tree, as in Argo, into the templates that tasks ran and out of them again.
@@ -26,7 +45,7 @@ def branch_phases(tree: Tree, boundary: Node, targets: frozenset[str]) -> dict[s
             continue
         if node.completed:
             phase = node.phase
-        if node_id in targets and phases.get(node_id) not in ("Failed", "Error"):
+        if node_id in targets and phases.get(node_id) not in FAILED:
             phases[node_id] = phase
         for child in _onward(tree, node):
             if (child, phase) not in seen:

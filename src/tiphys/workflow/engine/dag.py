@@ -1,7 +1,7 @@
 """Templates of kind `dag`: each task as soon as those it depends on are settled.
 
-A task is settled when its node is fulfilled and its exit handlers have ended. An index from each task to those that wait
-for it, and a count of what each still waits for, make the work after an event that of the tasks it touches.
+A task is settled when its node is fulfilled and its exit handlers have ended. An index from each task to those that
+wait for it, and a count of what each still waits for, make the work after an event that of the tasks it touches.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from tiphys.errors import ExpressionError
-from tiphys.workflow.engine.branches import branch_phases
+from tiphys.workflow.engine.branches import outcome
 from tiphys.workflow.engine.hooks import ExitUse, exit_of_step
 from tiphys.workflow.engine.launch import add_group, add_skipped
 from tiphys.workflow.engine.leaves import TIMEOUT
@@ -222,17 +222,13 @@ class DagExecution(Enclosing):
         limits = self.state.limits
         if limits.shutdown and not (self.task.call.on_exit and limits.allows(on_exit=True)):
             return "Failed"
-        targets = {node.id: name for name in self.targets if (node := self.task_node(name)) is not None}
-        phases = branch_phases(self.state.tree, self.node, frozenset(targets))
-        result = "Succeeded"
-        for node_id, name in targets.items():
-            phase = phases.get(node_id) or self.state.tree.nodes[node_id].phase
-            on = self.tasks[name].get("continueOn") or {}
-            if phase in ("Failed", "Error") and not on.get("failed" if phase == "Failed" else "error"):
-                result = phase
-                if self.template.raw["dag"].get("failFast") is not False:
-                    break
-        return result
+        targets = {
+            node.id: self.tasks[name].get("continueOn") or {}
+            for name in self.targets
+            if (node := self.task_node(name)) is not None
+        }
+        fail_fast = self.template.raw["dag"].get("failFast") is not False
+        return outcome(self.state.tree, self.node, targets, fail_fast=fail_fast)
 
 
 class TaskExecution:

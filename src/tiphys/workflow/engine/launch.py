@@ -1,7 +1,7 @@
 """One use of a template: from a step, task, hook or entrypoint to a node and its execution.
 
-The order of the checks is Argo's: depth, template, inputs, parallelism, retries, kind. A use whose node is there already
-(a reopened run) takes it up again instead of making one; then inputs and times are those of the node.
+The order of the checks is Argo's: depth, template, inputs, parallelism, retries, kind. A use whose node is there
+already (a reopened run) takes it up again instead of making one; then inputs and times are those of the node.
 """
 
 from __future__ import annotations

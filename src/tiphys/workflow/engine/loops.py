@@ -102,8 +102,7 @@ def _resolve(pattern: Pattern, scope_of: ScopeOf, now: dt.datetime) -> dict[str,
     scope = scope_of(pattern.names, pattern.nested)
     absent = [name for name in pattern.names if name in scope and scope[name] is None]
     if not absent:
-        filled: dict[str, Any] = pattern.fill(scope, now=now)
-        return filled
+        return dict(pattern.fill(scope, now=now))
     raw = dict(pattern.raw)
     arguments = dict(raw.get("arguments") or {})
     references = {f"{{{{{name}}}}}" for name in absent}
@@ -117,8 +116,7 @@ def _resolve(pattern: Pattern, scope_of: ScopeOf, now: dt.datetime) -> dict[str,
         if name in rest.names and f"{{{{{name}}}}}" in _compact(str(raw)):
             why = "absent optional: the step did not run, and its output has no default"
             raise TemplateError(f"failed to resolve {{{{{name}}}}}: {why}")
-    filled = rest.fill(scope, now=now)
-    return filled
+    return dict(rest.fill(scope, now=now))
 
 
 def _compact(value: Any) -> str:

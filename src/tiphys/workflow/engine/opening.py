@@ -1,7 +1,7 @@
 """From the object to a run that can go on: the spec to execute, its templates, its variables, its limits.
 
-Done at the first event, and again while objects must be fetched first (`Missing`). A new workflow is validated, labelled
-and marked Running here; one that was begun before is only read.
+Done at the first event, and again while objects must be fetched first (`Missing`). A new workflow is labelled here; one
+that was begun before is only read.
 """
 
 from __future__ import annotations

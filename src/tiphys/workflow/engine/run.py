@@ -193,9 +193,9 @@ class Run:
             return
         self._begun = True
         for node in list(self._state.tree.nodes.values()):
-            if node.type == "Pod" and not node.fulfilled and node.id not in self._state.executions:
-                if self._left_over(node):
-                    OrphanedPod(self._state, node, None)
+            waits = node.type == "Pod" and not node.fulfilled and node.id not in self._state.executions
+            if waits and self._left_over(node):
+                OrphanedPod(self._state, node, None)
 
     def _left_over(self, node: Node) -> bool:
         """Something around the node has ended; that an exit handler's subject has, means nothing."""

@@ -94,7 +94,8 @@ class Task:
 class Start(Protocol):
     """Makes the execution of a node, new or taken up again, and sets it going."""
 
-    def __call__(self, state: State, node: Node, task: Task) -> None: ...
+    def __call__(self, state: State, node: Node, task: Task) -> None:
+        """Begin, or go on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,7 @@ class Library:
         self._resolved: dict[str, Resolved] = {}
 
     def set_spec(self, spec: Mapping[str, Any], retry: RetryStrategy | None) -> None:
-        """The spec to run: its templates, what goes under every template, what holds for those without retryStrategy."""
+        """The spec to run: its templates, what goes under each of them, what holds for those without retryStrategy."""
         self._own = {template["name"]: template for template in spec.get("templates") or () if template.get("name")}
         self._defaults = spec.get("templateDefaults") or {}
         self._retry = retry

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from tiphys.kit.clock import from_rfc3339
-from tiphys.workflow.engine.nodes import Node
 from tiphys.workflow.engine.names import pod_name
+from tiphys.workflow.engine.nodes import Node
 from tiphys.workflow.engine.values import any_string
 from tiphys.workflow.expr.golang import marshal, quote
 

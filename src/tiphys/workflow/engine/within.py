@@ -1,4 +1,4 @@
-"""What Steps and DAG nodes have in common: a template whose pieces call templates, and variables that hold within it."""
+"""What Steps and DAG nodes have in common: a template whose pieces call templates, and the variables within it."""
 
 from __future__ import annotations
 
