@@ -76,34 +76,48 @@ _BINDINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A ClusterRole that somebody in this process needs, and its binding.
+    """A ClusterRole that somebody needs from the start, and its binding.
 
     Attributes:
-        subject: kind (User or Group) and name.
+        subject: kind (User, Group or ServiceAccount) and name.
+        namespace: of a Role and its RoleBinding instead; the ServiceAccount's, too.
     """
 
     name: str
     subject: tuple[str, str]
     rules: Sequence[dict[str, Any]]
+    namespace: str = ""
 
 
 async def furnish(api: Api, roles: Sequence[Role] = ()) -> None:
-    """Make what is missing: what every cluster has, and what those in this process need."""
+    """Make what is missing: what every cluster has, and the roles of those that run on this one."""
     for name in NAMESPACES:
         await _make(api, "", "namespaces", {"metadata": {"name": name}})
-    rules_of = _ROLES | {role.name: list(role.rules) for role in roles}
-    for name, rules in rules_of.items():
-        await _make(api, GROUP, "clusterroles", {"metadata": {"name": name}, "rules": rules})
-    for role, (kind, who) in (_BINDINGS | {role.name: role.subject for role in roles}).items():
-        reference = {"apiGroup": GROUP, "kind": "ClusterRole", "name": role}
-        subject = {"apiGroup": GROUP, "kind": kind, "name": who}
-        value = {"metadata": {"name": role}, "roleRef": reference, "subjects": [subject]}
-        await _make(api, GROUP, "clusterrolebindings", value)
+    for role, rules in _ROLES.items():
+        await _make(api, GROUP, "clusterroles", {"metadata": {"name": role}, "rules": rules})
+    for role, subject in _BINDINGS.items():
+        await _bind(api, role, subject)
+    for each in roles:
+        plural = "roles" if each.namespace else "clusterroles"
+        value = {"metadata": {"name": each.name}, "rules": list(each.rules)}
+        await _make(api, GROUP, plural, value, each.namespace)
+        await _bind(api, each.name, each.subject, each.namespace)
 
 
-async def _make(api: Api, group: str, plural: str, value: dict[str, Any]) -> None:
+async def _bind(api: Api, role: str, subject: tuple[str, str], namespace: str = "") -> None:
+    kind, who = subject
+    bound = {"kind": kind, "name": who} | (
+        {"namespace": namespace} if kind == "ServiceAccount" else {"apiGroup": GROUP}
+    )
+    reference = {"apiGroup": GROUP, "kind": "Role" if namespace else "ClusterRole", "name": role}
+    plural = "rolebindings" if namespace else "clusterrolebindings"
+    value = {"metadata": {"name": role}, "roleRef": reference, "subjects": [bound]}
+    await _make(api, GROUP, plural, value, namespace)
+
+
+async def _make(api: Api, group: str, plural: str, value: dict[str, Any], namespace: str = "") -> None:
     try:
-        await api.create(Request(ADMIN, served(group, plural)), value)
+        await api.create(Request(ADMIN, served(group, plural), namespace), value)
     except ApiError as error:
         if error.reason != "AlreadyExists":
             raise
