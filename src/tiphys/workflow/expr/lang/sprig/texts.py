@@ -125,9 +125,10 @@ def _join_url(parts: Mapping[str, Any]) -> str:
         return value
 
     host = f"{part('userinfo')}@{part('host')}" if part("userinfo") else part("host")
-    return urllib.parse.urlunsplit(
-        (part("scheme"), host, part("path") or part("opaque"), part("query"), part("fragment"))
-    )
+    # Path and fragment are percent-encoded by Go's net/url, the query is taken as it is.
+    path = urllib.parse.quote(part("path"), safe="/$&+,:;=@") or part("opaque")
+    fragment = urllib.parse.quote(part("fragment"), safe="/$&+,:;=@?!()*")
+    return urllib.parse.urlunsplit((part("scheme"), host, path, part("query"), fragment))
 
 
 def _fail(message: str) -> str:
