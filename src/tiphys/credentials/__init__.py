@@ -1,1 +1,1 @@
-"""Where passwords live."""
+"""Where the passwords and records of BMCs are kept: Kubernetes objects, or files. Called by `cli.obm`."""

@@ -1,0 +1,70 @@
+"""How many log-ins may fail, and when the next one is harmless. Pure arithmetic over the record.
+
+A BMC that blocks log-ins is lost for minutes to everybody, and other clients spend from the same allowance, so less is
+spent than the BMC would bear: never the last miss before a block, never more than two in one window.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from tiphys.obm.record import Attempt, Lockout
+
+__all__ = ["MISSES_PER_RUN", "NEVER", "UNKNOWN", "allowed", "earliest"]
+
+MISSES_PER_RUN = 3
+NEVER = dt.datetime.max.replace(tzinfo=dt.UTC)
+"""The moment at which nothing becomes harmless by itself."""
+
+# iDRAC9 blocks 60 s after 3 misses in 60 s, most others are milder: 75 s covers them until the BMC itself has told.
+UNKNOWN = Lockout("unknown", threshold=3, window=60, penalty=60, source="nothing is known yet")
+
+_MARGIN = dt.timedelta(seconds=15)
+_MOST_MISSES = 2
+
+
+def earliest(attempts: Sequence[Attempt], lockout: Lockout | None, account: str, now: dt.datetime) -> dt.datetime:
+    """The first moment, `now` or later, at which a log-in to `account` cannot lead to a block.
+
+    Returns:
+        `NEVER` where only a success (made by a person) makes the BMC forget.
+    """
+    policy = lockout or UNKNOWN
+    spent = _since_success(attempts, policy, account)
+    window = dt.timedelta(seconds=max(policy.window, policy.penalty)) + _MARGIN
+    blocked = [attempt.at for attempt in spent if attempt.result == "blocked"]
+    after_block = blocked[-1] + dt.timedelta(seconds=policy.penalty) + _MARGIN if blocked else now
+    if policy.kind == "delay":
+        misses = [attempt.at for attempt in spent]
+        spaced = misses[-1] + dt.timedelta(seconds=policy.penalty) + _MARGIN / 5 if misses else now
+        return max(now, after_block, spaced)
+    forgets = policy.window > 0 or not policy.threshold
+    counted = _unforgotten([attempt.at for attempt in spent], window, now) if forgets else len(spent)
+    if counted < allowed(policy):
+        return max(now, after_block)
+    return max(now, after_block, spent[-1].at + window) if forgets else NEVER
+
+
+def allowed(policy: Lockout) -> int:
+    """Misses that may be spent in one window."""
+    return min(_MOST_MISSES, max(1, policy.threshold - 1)) if policy.threshold else _MOST_MISSES
+
+
+def _since_success(attempts: Sequence[Attempt], policy: Lockout, account: str) -> list[Attempt]:
+    """The attempts that count. Only an account's own counter is known to be reset by a success."""
+    if policy.kind != "account":
+        return [attempt for attempt in attempts if attempt.result != "ok"]
+    own = [attempt for attempt in attempts if attempt.account == account]
+    last_ok = max((index for index, attempt in enumerate(own) if attempt.result == "ok"), default=-1)
+    return own[last_ok + 1 :]
+
+
+def _unforgotten(moments: Sequence[dt.datetime], window: dt.timedelta, now: dt.datetime) -> int:
+    """How long the newest run of misses is in which no pause was long enough for the BMC to forget."""
+    length, following = 0, now
+    for moment in reversed(moments):
+        if following - moment >= window:
+            break
+        length, following = length + 1, moment
+    return length

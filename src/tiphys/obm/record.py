@@ -1,0 +1,202 @@
+"""What is remembered of a BMC between runs, and the seam behind which it is kept.
+
+Pure data. `credentials` keeps it (Kubernetes objects, or files); `journal` is the only writer. Everything that has an
+effect on a BMC is preceded by a write here, and every write is a compare-and-swap: a run that lost its place to another
+one fails before its next effect, not after it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import hmac
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+from tiphys.errors import TiphysError
+from tiphys.kit.codec import Struct
+from tiphys.kit.redact import Secret
+
+__all__ = [
+    "Attempt",
+    "Conflict",
+    "Holder",
+    "Identity",
+    "Lockout",
+    "Passwords",
+    "Record",
+    "Rejected",
+    "Store",
+    "UpdateRecord",
+]
+
+_REJECTED_KEPT = 64
+_NONE = Secret("")
+
+
+class Lockout(Struct, frozen=True):
+    """What a BMC does about wrong passwords, as far as is known.
+
+    Attributes:
+        kind: `account`: the account is locked. `address`: the client's address is blocked. `delay`: each miss makes the
+            next log-in wait. `unknown`: nobody has told yet; the worst is assumed.
+        threshold: misses that block; 0 = said to be never.
+        window: seconds without a miss after which misses are forgotten; 0 = only a success makes forget.
+        penalty: seconds a block lasts.
+        source: who says so, for a person.
+    """
+
+    kind: Literal["account", "address", "delay", "unknown"]
+    threshold: int
+    window: float
+    penalty: float
+    source: str
+
+
+class Attempt(Struct, frozen=True):
+    """A log-in that was or may have been sent.
+
+    Attributes:
+        result: `reserved`: nobody lived to tell; counted as a miss. `blocked`: refused unread.
+    """
+
+    at: dt.datetime
+    account: str
+    result: Literal["reserved", "ok", "miss", "blocked"]
+
+
+class Identity(Struct, frozen=True):
+    """Who the BMC was when it was last known for certain; "" = it did not tell."""
+
+    vendor: str = ""
+    uuid: str = ""
+    serial: str = ""
+    fingerprint: str = ""
+
+
+class Holder(Struct, frozen=True):
+    """The run that works on the BMC, and until when it may be believed to live."""
+
+    name: str
+    until: dt.datetime
+
+
+class UpdateRecord(Struct, frozen=True):
+    """A firmware update from the moment before its only POST.
+
+    Attributes:
+        state: `intended`: the POST may or may not have arrived. `accepted`: the BMC has taken it. `ended`: its end was
+            seen and told; a new update may be sent.
+        handle: path of its task or monitor, "" = the BMC gave none.
+        tasks_before: paths of the tasks and jobs that were there before the POST.
+        version_before: as read before the POST.
+    """
+
+    version: str
+    sha256: str
+    started: dt.datetime
+    state: Literal["intended", "accepted", "ended"]
+    version_before: str = ""
+    handle: str = ""
+    tasks_before: tuple[str, ...] = ()
+
+
+class Record(Struct, frozen=True):
+    """All that is remembered of one BMC, passwords apart."""
+
+    device: str
+    address: str = ""
+    identity: Identity = Identity()
+    lockout: Lockout | None = None
+    attempts: tuple[Attempt, ...] = ()
+    holder: Holder | None = None
+    update: UpdateRecord | None = None
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A password that was refused once: its salted digest, "salt:hex", and when."""
+
+    digest: str
+    at: str
+
+    @classmethod
+    def of(cls, user: str, password: Secret, at: str, salt: str) -> Rejected:
+        """Of this password, now."""
+        return cls(f"{salt}:{_digest(user, password, salt)}", at)
+
+    def is_of(self, user: str, password: Secret) -> bool:
+        """Whether it is this one."""
+        salt, _, digest = self.digest.partition(":")
+        return hmac.compare_digest(digest, _digest(user, password, salt))
+
+
+def _digest(user: str, password: Secret, salt: str) -> str:
+    return hmac.new(salt.encode(), f"{user}\0{password.reveal()}".encode(), hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Passwords:
+    """The passwords of one account of one BMC.
+
+    Attributes:
+        current: the last one that a log-in was seen to accept.
+        pending: written before the change is sent, gone when a log-in has shown how it ended: after a crash it is this
+            one or `current`.
+        previous: what `current` was before.
+        rejected: refused ones, oldest refusal first, so that each run goes on where the last one stopped.
+    """
+
+    username: str = ""
+    current: Secret = _NONE
+    pending: Secret = _NONE
+    previous: Secret = _NONE
+    rejected: tuple[Rejected, ...] = ()
+
+    def confirmed(self, username: str, password: Secret) -> Passwords:
+        """A log-in with this one has just been accepted."""
+        rejected = tuple(entry for entry in self.rejected if not entry.is_of(username, password))
+        previous = self.current if self.username == username and self.current != password else self.previous
+        return Passwords(username, password, Secret(""), previous, rejected)
+
+    def about_to_be(self, username: str, password: Secret) -> Passwords:
+        """This one is about to be written to the BMC."""
+        current = self.current if self.username in ("", username) else Secret("")
+        return replace(self, username=username, current=current, pending=password)
+
+    def not_pending(self) -> Passwords:
+        """The BMC has refused the change: nothing was written."""
+        return replace(self, pending=Secret(""))
+
+    def refused(self, entry: Rejected, user: str, password: Secret) -> Passwords:
+        """A log-in with this one has just been refused."""
+        others = tuple(known for known in self.rejected if not known.is_of(user, password))
+        return replace(self, rejected=(*others, entry)[-_REJECTED_KEPT:])
+
+
+class Conflict(TiphysError):  # noqa: N818 - what happened
+    """Somebody else has written since this run last read or wrote."""
+
+
+class Store(Protocol):
+    """Where one BMC's record and passwords are kept. Each save is a compare-and-swap with what this object saw last.
+
+    Every method raises TiphysError where the place cannot be reached or a right is missing.
+    """
+
+    def load_record(self) -> Record | None:
+        """The newest record; None = there is none yet."""
+        ...
+
+    def save_record(self, record: Record) -> None:
+        """Write it durably; raises Conflict."""
+        ...
+
+    def load_passwords(self) -> Passwords:
+        """The newest passwords; empty ones where there are none yet."""
+        ...
+
+    def save_passwords(self, passwords: Passwords) -> None:
+        """Write them durably; raises Conflict."""
+        ...

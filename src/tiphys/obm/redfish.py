@@ -1,0 +1,176 @@
+"""A conversation with one BMC: look at it as a stranger, log in, read, change, log out.
+
+One log-in is one request; whether one may be sent is decided by `journal`, never here. No body is logged.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from tiphys.kit.redact import Secret
+from tiphys.obm.errors import ObmError, RefusedByBmc, Unreachable
+from tiphys.obm.transport import Answer, Body, Transport, path_of
+from tiphys.obm.vendors import Vendor, vendor_of
+from tiphys.obm.vendors.base import part
+from tiphys.obm.verdict import Verdict, explain, judge
+
+__all__ = ["Auth", "Redfish", "SessionEnded"]
+
+Auth = Literal["session", "basic"]
+
+_ROOT = "/redfish/v1/"
+_SESSIONS = "/redfish/v1/SessionService/Sessions"
+_ACCOUNTS = "/redfish/v1/AccountService/Accounts"
+_MOST_PAGES = 50
+
+
+class SessionEnded(Unreachable):
+    """The BMC no longer knows the session; a new log-in is needed."""
+
+
+class Redfish:
+    """One BMC as one client sees it.
+
+    Attributes:
+        root: its service root, once `look` has read it.
+        vendor: what kind it is.
+        transport: the way to it.
+    """
+
+    def __init__(self, transport: Transport, auth: Auth = "session") -> None:
+        self.transport = transport
+        self.root: Mapping[str, Any] = {}
+        self.vendor: Vendor = vendor_of({})
+        self._auth = auth
+        self._headers: dict[str, str | Secret] = {}
+        self._session = ""
+
+    def look(self) -> Mapping[str, Any]:
+        """Read the service root without credentials.
+
+        Raises:
+            Unreachable: no answer, or no Redfish.
+            RefusedIdentity: the certificate is another one.
+        """
+        answer = self.transport.get(_ROOT)
+        body = answer.body
+        if answer.status != 200:
+            raise Unreachable(f"{self.transport.where} answers {explain(answer.status, body)} to its service root")
+        if body is None or not ("RedfishVersion" in body or "#ServiceRoot." in str(body.get("@odata.type"))):
+            raise Unreachable(f"{self.transport.where} answers, but it is no Redfish service")
+        self.root, self.vendor = body, vendor_of(body)
+        return body
+
+    # Log-ins
+
+    def log_in(self, user: str, password: Secret) -> Verdict:
+        """One log-in attempt.
+
+        Raises:
+            Unreachable: no answer; nothing was learnt of the password.
+        """
+        offered = part(self.root, "Links", "Sessions") or part(self.root, "SessionService")
+        if self._auth == "basic" or not offered:
+            return self._log_in_basic(user, password)
+        path = path_of(part(self.root, "Links", "Sessions").get("@odata.id")) or _SESSIONS
+        answer = self.transport.send("POST", path, {"UserName": user, "Password": password})
+        verdict = judge(answer.status, answer.body)
+        if answer.ok:
+            token = answer.headers.get("x-auth-token", "")
+            if not token or not token.isascii() or not token.isprintable():
+                return Verdict("unclear", "the session has no usable X-Auth-Token")
+            self._headers = {"X-Auth-Token": Secret(token)}
+            link = answer.headers.get("location") or (answer.body or {}).get("@odata.id")
+            self._session = path_of(link)
+        return verdict
+
+    def _log_in_basic(self, user: str, password: Secret) -> Verdict:
+        pair = base64.b64encode(f"{user}:{password.reveal()}".encode()).decode()
+        headers: dict[str, str | Secret] = {"Authorization": Secret(f"Basic {pair}")}
+        answer = self.transport.get(_ACCOUNTS, headers)
+        verdict = judge(answer.status, answer.body)
+        if verdict.right:
+            self._headers = headers
+        return verdict
+
+    @property
+    def token(self) -> Secret:
+        """The session's token, for the one form that wants it in its body; empty without a session."""
+        value = self._headers.get("X-Auth-Token")
+        return value if isinstance(value, Secret) else Secret("")
+
+    def log_out(self) -> None:
+        """End the session. A change of its own password may have ended it already, and so may a restart."""
+        session, headers, self._session, self._headers = self._session, self._headers, "", {}
+        try:
+            if session:
+                self.transport.send("DELETE", session, None, headers)
+        except ObmError:
+            pass  # nothing that was achieved depends on it, and the BMC ends idle sessions itself
+        finally:
+            self.transport.close()
+
+    # Resources
+
+    def ask(self, path: str) -> Answer:
+        """A GET as whoever is logged in; any status.
+
+        Raises:
+            SessionEnded: 401.
+        """
+        answer = self.transport.get(path, self._headers)
+        if answer.status == 401:
+            raise SessionEnded(f"{self.transport.where} no longer knows the session ({explain(401, answer.body)})")
+        return answer
+
+    def read(self, path: str) -> Mapping[str, Any]:
+        """A resource that must be there.
+
+        Raises:
+            RefusedByBmc: it may not be read, or does not exist.
+            Unreachable: any other answer.
+        """
+        answer = self.ask(path)
+        if answer.status == 200 and answer.body is not None:
+            return answer.body
+        said = f"{self.transport.where} answers {explain(answer.status, answer.body)} to GET {path}"
+        raise RefusedByBmc(said) if answer.status in (403, 404, 405) else Unreachable(said)
+
+    def maybe(self, path: str) -> Mapping[str, Any]:
+        """A resource that may be missing or forbidden: then an empty one."""
+        answer = self.ask(path) if path else None
+        return answer.body if answer is not None and answer.status == 200 and answer.body is not None else {}
+
+    def members(self, path: str) -> list[str]:
+        """The paths of a collection's members, over all its pages."""
+        found: list[str] = []
+        for _ in range(_MOST_PAGES):
+            page = self.read(path)
+            links = [path_of(link.get("@odata.id")) for link in page.get("Members") or [] if isinstance(link, Mapping)]
+            found += [link for link in links if link]
+            path = path_of(page.get("Members@odata.nextLink"))
+            if not path:
+                return found
+        raise Unreachable(f"{self.transport.where} has a collection without an end at {path}")
+
+    def link(self, name: str, default: str) -> str:
+        """Where the service root says a part of the tree is."""
+        return path_of(part(self.root, name).get("@odata.id")) or default
+
+    def change(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | Body,
+        headers: Mapping[str, str | Secret] | None = None,
+        *,
+        timeout: float = 0.0,
+    ) -> Answer:
+        """A PATCH or POST as whoever is logged in, sent once; any status.
+
+        Raises:
+            Unanswered: it may have been carried out.
+        """
+        return self.transport.send(method, path, body, {**self._headers, **(headers or {})}, timeout=timeout)

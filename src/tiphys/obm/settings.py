@@ -1,0 +1,67 @@
+"""How to talk to the BMCs: the keys of the ConfigMap `obm`, with defaults. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tiphys.errors import UsageError
+from tiphys.obm.redfish import Auth
+from tiphys.obm.transport import Trust
+
+__all__ = ["KEYS", "Settings", "trust_of"]
+
+KEYS = ("port", "tls", "ca.crt", "server-name", "auth", "simulated-speed")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """See README.md for each key.
+
+    Attributes:
+        tls: `pin`, `ca`, or `sha256:HEX`.
+        ca: PEM, "" = the system's authorities.
+    """
+
+    port: int = 443
+    tls: str = "pin"
+    ca: str = ""
+    server_name: str = ""
+    auth: Auth = "session"
+    simulated_speed: float = 1.0
+
+    @classmethod
+    def of(cls, values: Mapping[str, str], device: str) -> Settings:
+        """From the keys as they are written; `KEY.DEVICE` wins over `KEY`.
+
+        Raises:
+            UsageError: a value that cannot be, by its key.
+        """
+
+        def value(key: str, default: str) -> str:
+            return values.get(f"{key}.{device}", values.get(key, "")).strip() or default
+
+        port, speed, tls, auth = value("port", "443"), value("simulated-speed", "1"), value("tls", "pin"), ""
+        if not port.isdigit() or not 0 < int(port) < 65536:
+            raise _wrong("port", port, "a port number")
+        if tls not in ("pin", "ca") and not re.fullmatch(r"sha256:[0-9a-fA-F]{64}", tls.replace(" ", "")):
+            raise _wrong("tls", tls, "pin, ca or sha256: and 64 hexadecimal digits")
+        auth = value("auth", "session")
+        if auth not in ("session", "basic"):
+            raise _wrong("auth", auth, "session or basic")
+        if not re.fullmatch(r"\d+(\.\d+)?", speed) or not float(speed):
+            raise _wrong("simulated-speed", speed, "a number greater than 0")
+        kind: Auth = "basic" if auth == "basic" else "session"
+        return cls(int(port), tls, value("ca.crt", ""), value("server-name", ""), kind, float(speed))
+
+
+def trust_of(settings: Settings, recorded: str) -> Trust:
+    """Which certificate is the right one: the one named, the authorities', or the one recorded at first contact."""
+    if settings.tls == "ca":
+        return Trust(authority=True, authorities=settings.ca, server_name=settings.server_name)
+    return Trust(fingerprint=settings.tls.partition(":")[2].lower() or recorded)
+
+
+def _wrong(key: str, value: str, wanted: str) -> UsageError:
+    return UsageError(f"key {key!r} of the ConfigMap obm is {value!r}; {wanted} is needed")

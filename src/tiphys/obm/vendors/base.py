@@ -1,0 +1,127 @@
+"""A BMC as the Redfish specification describes one; the other kinds override what they do differently. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tiphys.kit.redact import Secret
+from tiphys.obm.budget import UNKNOWN
+from tiphys.obm.record import Lockout
+
+__all__ = ["Json", "Progress", "Push", "Vendor", "part"]
+
+Json = Mapping[str, Any]
+Push = Literal["multipart", "raw", "form", "pull"]
+"""How an image gets to the BMC: Redfish multipart, the bare image, HPE's form, or fetched by the BMC from us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an update has come.
+
+    Attributes:
+        state: `lost`: nothing is known of it any more; the installed version decides.
+        detail: what the BMC says, for a person.
+    """
+
+    state: Literal["running", "succeeded", "failed", "lost"]
+    percent: int | None = None
+    detail: str = ""
+
+
+class Vendor:
+    """What differs from kind to kind."""
+
+    name = "generic"
+
+    def made(self, root: Json) -> bool:
+        """Whether a service root is of this kind."""
+        return False
+
+    # Log-ins
+
+    def assumed_lockout(self) -> Lockout:
+        """What wrong passwords lead to, before the BMC itself has told."""
+        return UNKNOWN
+
+    def policy_path(self) -> str:
+        """A resource beside AccountService that tells about lockouts; "" = none. Its content is never logged."""
+        return ""
+
+    def lockout(self, service: Json, beside: Json) -> Lockout | None:
+        """What AccountService and the resource beside it tell; None = nothing to rely on.
+
+        A threshold of 0 means "never" in the specification, and hides a block by address in practice: not relied on.
+        """
+        threshold = _number(service.get("AccountLockoutThreshold"))
+        if not threshold:
+            return None
+        penalty = _number(service.get("AccountLockoutDuration"))
+        window = _number(service.get("AccountLockoutCounterResetAfter")) or penalty
+        if service.get("AccountLockoutCounterResetEnabled") is False:
+            window = 0
+        return Lockout("account", threshold, window, penalty, "AccountService")
+
+    # Passwords
+
+    def account_path(self) -> str:
+        """The account to change where the BMC lets nobody look for it; "" = it must name the account itself."""
+        return ""
+
+    def other_way(
+        self, identity: str, message_ids: Sequence[str], password: Secret
+    ) -> tuple[str, dict[str, Any]] | None:
+        """Path and body of the PATCH that works after this refusal of the usual one; None = there is none."""
+        return None
+
+    # Firmware
+
+    def bmc_version(self, inventory: Sequence[Json], manager: Json) -> str:
+        """The BMC's own version, "" while it does not tell.
+
+        The inventory wins over the Manager, which can lag behind it (DGX H100: 23.11.21 beside 23.11.20).
+        """
+        path = manager.get("@odata.id")
+        for entry in inventory:
+            related = [link.get("@odata.id") for link in entry.get("RelatedItem") or [] if isinstance(link, Mapping)]
+            if entry.get("Id") == "BMC" or (path and path in related):
+                return str(entry.get("Version") or "")
+        return str(manager.get("FirmwareVersion") or "")
+
+    def push(self, service: Json) -> tuple[Push, str] | None:
+        """The way for an image that UpdateService offers, and its path; the digest is checked before either of them."""
+        for name, way in (("MultipartHttpPushUri", "multipart"), ("HttpPushUri", "raw")):
+            if isinstance(service.get(name), str) and service[name]:
+                return (way, service[name])  # type: ignore[return-value]  # both words are of Push
+        target = part(service, "Actions", "#UpdateService.SimpleUpdate").get("target")
+        return ("pull", target) if isinstance(target, str) and target else None
+
+    def parameters(self, path: str) -> dict[str, Any]:
+        """`UpdateParameters` of a multipart push."""
+        return {"Targets": [], "@Redfish.OperationApplyTime": "Immediate"}
+
+    def job_paths(self, handle: str) -> tuple[str, ...]:
+        """Where else an update can be followed when its task is gone."""
+        return ()
+
+    def job_progress(self, job: Json) -> Progress:
+        """What such a job says."""
+        return Progress("lost")
+
+    def service_progress(self, service: Json) -> Progress | None:
+        """What UpdateService itself says of the update, on BMCs without tasks for it; None = it does not."""
+        return None
+
+
+def part(value: Json, *names: str) -> Json:
+    """An object inside an object; empty where something on the way is not there."""
+    found: Any = value
+    for name in names:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _number(value: Any) -> int:
+    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else 0

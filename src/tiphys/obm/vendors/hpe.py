@@ -1,0 +1,69 @@
+"""HPE iLO 5 (and 6, 7 as far as they are alike). Pure.
+
+No account is ever locked: each miss makes the next log-in of this address wait (AuthFailuresBeforeDelay 1,
+AuthFailureDelayTimeSeconds 10 in the trees of iLO 5 2.72, iLO 6 1.66, iLO 7 1.17), and a log-in that does not wait is
+refused unread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tiphys.obm.record import Lockout
+from tiphys.obm.vendors.base import Json, Progress, Vendor, part
+
+__all__ = ["Hpe"]
+
+_RUNNING = ("Uploading", "Verifying", "Writing", "Updating")
+
+
+class Hpe(Vendor):
+    """How iLOs differ."""
+
+    name = "iLO"
+
+    def made(self, root: Json) -> bool:
+        """By vendor or OEM object."""
+        return root.get("Vendor") == "HPE" or bool(part(root, "Oem", "Hpe"))
+
+    def assumed_lockout(self) -> Lockout:
+        """The factory's setting."""
+        return Lockout("delay", 1, 0, 10, "the factory setting of iLO 5")
+
+    def lockout(self, service: Json, beside: Json) -> Lockout | None:
+        """The OEM part of AccountService."""
+        oem = part(service, "Oem", "Hpe")
+        delay, free = oem.get("AuthFailureDelayTimeSeconds"), oem.get("AuthFailuresBeforeDelay")
+        if not isinstance(delay, int) or not isinstance(free, int):
+            return super().lockout(service, beside)
+        return Lockout("delay", free, 0, delay, "Oem.Hpe of AccountService")
+
+    def bmc_version(self, inventory: Sequence[Json], manager: Json) -> str:
+        """`2.72 Sep 04 2022` in the inventory, `iLO 5 v2.72` on the Manager: the number is the version."""
+        for entry in inventory:
+            if entry.get("Description") == "SystemBMC" or str(entry.get("Name") or "").startswith("iLO "):
+                return str(entry.get("Version") or "").partition(" ")[0]
+        return str(manager.get("FirmwareVersion") or "").rpartition(" v")[2].partition(" ")[0]
+
+    def push(self, service: Json) -> tuple[Any, str] | None:
+        """The form at /cgi-bin/uploadFile."""
+        path = service.get("HttpPushUri")
+        return ("form", path) if isinstance(path, str) and path else super().push(service)
+
+    def service_progress(self, service: Json) -> Progress | None:
+        """Oem.Hpe.State, and Result once it is over; Idle means that nothing is known (any more)."""
+        oem = part(service, "Oem", "Hpe")
+        state = oem.get("State")
+        if not isinstance(state, str):
+            return None
+        percent = oem.get("FlashProgressPercent")
+        percent = percent if isinstance(percent, int) else None
+        result = str(part(oem, "Result").get("MessageId") or "")
+        if state == "Error":
+            return Progress("failed", percent, result or "State is Error")
+        if state == "Complete":
+            return Progress("succeeded", percent, result)
+        if state in _RUNNING:
+            return Progress("running", percent, state)
+        return Progress("lost", percent, state)

@@ -1,0 +1,90 @@
+"""What an answer to a log-in means: the table of rules that keeps a 401 apart from a wrong password. Pure.
+
+A 401 is counted as a miss because it may be one; nothing else is. A 403 with PasswordChangeRequired says that the
+password is right (DMTF Base registry; OpenBMC, iDRAC and NVIDIA firmware answer so).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = ["Verdict", "explain", "judge", "message_ids", "messages"]
+
+# iLO 5, 6 and 7 (HPE's iLO registry): the log-in was refused unread because of earlier misses.
+_UNREAD = ("LoginAttemptDelayed", "LoginAttemptDelayedSeconds")
+_SESSION_LIMITS = ("SessionLimitExceeded", "RAC0218")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is known after one log-in.
+
+    Attributes:
+        kind: `accepted`. `change-required`: accepted, but the password must be changed before anything else. `refused`:
+            401, which may mean a wrong password. `blocked`: refused unread. `unclear`: nothing was learnt of the
+            password; the next candidate must not be tried.
+        detail: what the BMC said, for a person.
+        account: path of the account where the BMC named it, else "".
+    """
+
+    kind: Literal["accepted", "change-required", "refused", "blocked", "unclear"]
+    detail: str = ""
+    account: str = ""
+
+    @property
+    def right(self) -> bool:
+        """Whether the password is the right one."""
+        return self.kind in ("accepted", "change-required")
+
+
+def judge(status: int, body: Any) -> Verdict:
+    """The verdict on a POST to Sessions, or on a GET with Basic credentials."""
+    change = _change_required(body)
+    if change is not None and status in (200, 201, 403):
+        return Verdict("change-required", "the password must be changed first", change)
+    if status in (200, 201):
+        return Verdict("accepted")
+    said = explain(status, body)
+    names = {identity.rpartition(".")[2] for identity in message_ids(body)}
+    if names & set(_SESSION_LIMITS):
+        return Verdict("unclear", f"no session is free ({said})")
+    if status == 401:
+        return Verdict("blocked" if names & set(_UNREAD) else "refused", said)
+    return Verdict("unclear", said)
+
+
+def messages(body: Any) -> Iterator[Mapping[str, Any]]:
+    """The messages of an answer: of its error, beside its properties, of a task, or under `Accepted`."""
+    if not isinstance(body, Mapping):
+        return
+    places = [body, body.get("error"), body.get("Accepted")]
+    for place in places:
+        if isinstance(place, Mapping):
+            for name in ("@Message.ExtendedInfo", "Messages"):
+                yield from (entry for entry in _list(place.get(name)) if isinstance(entry, Mapping))
+
+
+def message_ids(body: Any) -> list[str]:
+    """Their MessageIds, e.g. `Base.1.12.AccessDenied`."""
+    return [str(message.get("MessageId") or "") for message in messages(body)]
+
+
+def explain(status: int, body: Any) -> str:
+    """An answer in one line for a person: its status and what its messages say. Never a property's value."""
+    said = [str(message.get("Message") or message.get("MessageId") or "").strip() for message in messages(body)]
+    text = " ".join(dict.fromkeys(word for word in said if word))
+    return f"{status}: {text[:300]}" if text else str(status)
+
+
+def _change_required(body: Any) -> str | None:
+    for message in messages(body):
+        if str(message.get("MessageId") or "").endswith(".PasswordChangeRequired"):
+            arguments = [argument for argument in _list(message.get("MessageArgs")) if isinstance(argument, str)]
+            return arguments[0] if arguments else ""
+    return None
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
