@@ -11,11 +11,12 @@ import sys
 from pathlib import Path
 
 from tiphys.cli.instance import add_data_dir, data_dir
-from tiphys.errors import StoreError, UsageError
+from tiphys.errors import StoreError, TiphysError, UsageError
 
 __all__ = ["register", "run"]
 
 _START_SECONDS = 60
+_READY = b"ready\n"
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -57,17 +58,24 @@ def _foreground(options: argparse.Namespace) -> int:
         stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
     folder = data_dir(options)
-    settings = Settings.read(folder, options.port, tuple(options.secret_store), tuple(options.host_path))
-    local = Local(settings)
+    waiting = options.ready_fd >= 0
 
     def ready() -> None:
-        if options.ready_fd >= 0:
-            os.write(options.ready_fd, b"ready\n")
+        nonlocal waiting
+        if waiting:
+            os.write(options.ready_fd, _READY)
             os.close(options.ready_fd)
+            waiting = False
         else:
             _say(options, folder, local.server)
 
-    asyncio.run(local.run(ready))
+    try:
+        local = Local(Settings.read(folder, options.port, tuple(options.secret_store), tuple(options.host_path)))
+        asyncio.run(local.run(ready))
+    except TiphysError as error:
+        if waiting:  # who started us may not find it in the log: the disk may be full
+            os.write(options.ready_fd, str(error).encode())
+        raise
     return 0
 
 
@@ -90,16 +98,15 @@ def _background(options: argparse.Namespace) -> int:
     os.close(writer)
     os.close(log)
     readable, _, _ = select.select([reader], [], [], _START_SECONDS)
-    said = os.read(reader, 16) if readable else b""
+    said = os.read(reader, 4096) if readable else b""
     os.close(reader)
-    if said != b"ready\n":
+    if said != _READY:
         process.terminate()
         process.wait(10)
         with (folder / "tiphys.log").open() as file:
             file.seek(began)
-            text = file.read().strip()
-        last = text.splitlines()[-1] if text else f"it was not ready after {_START_SECONDS} s"
-        raise UsageError(last.removeprefix("Error: "))
+            text = (said.decode() or file.read()).strip()
+        raise UsageError(text.splitlines()[-1] if text else f"it was not ready after {_START_SECONDS} s")
     process.returncode = 0  # it goes on without us; nobody is to warn of that
     from tiphys.cli.instance import server_of
 

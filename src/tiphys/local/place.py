@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import os
 import secrets
 import socket
 from pathlib import Path
 
 from tiphys.errors import StoreError, UsageError
 from tiphys.kit.clock import utc_now
+from tiphys.kit.files import write_private
 from tiphys.kit.redact import Secret
 
 __all__ = ["HOST", "Place", "kubeconfig"]
@@ -53,7 +53,10 @@ class Place:
         if not (folder / "ca.crt").exists():
             from tiphys.kube.server import pki  # cryptography.x509 costs 75 ms, and this happens once
 
-            pki.make(folder, utc_now())
+            try:
+                pki.make(folder, utc_now())
+            except OSError as error:
+                raise StoreError(f"{folder} cannot be written: {error.strerror}") from error
         return folder
 
     def admin_token(self) -> Secret:
@@ -89,7 +92,7 @@ class Place:
                 ) from error
             listener.bind((HOST, 0))  # nobody asked for the one used last
         listener.listen(512)
-        kept.write_text(f"{listener.getsockname()[1]}\n")
+        _private(kept, f"{listener.getsockname()[1]}\n")
         return listener
 
     def write_kubeconfig(self, server: str, token: Secret) -> None:
@@ -113,8 +116,7 @@ def kubeconfig(server: str, authority: bytes, token: Secret) -> str:
 
 
 def _private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, all or nothing."""
-    fresh = path.with_name(path.name + ".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    fresh.replace(path)
+    try:
+        write_private(path, text.encode())
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror}") from error

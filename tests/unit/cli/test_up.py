@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import select
@@ -113,7 +114,7 @@ def test_merge_keeps_the_other_clusters(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("fly",), "invalid choice: 'fly'"),
+        (("fly",), 'unknown command "fly"'),
         (("up", "--port", "99999"), "port 99999 does not exist"),
         (("up", "--port", "x"), "invalid int value"),
         (("kubeconfig",), "start the cluster with `tiphys up -d`"),
@@ -130,3 +131,104 @@ def test_doctor_finds_this_machine_fit(stopped: Cluster) -> None:
     said = stopped.tiphys("doctor")
     assert "Python" in said
     assert "mount namespaces" in said
+
+
+@pytest.fixture
+def small_disk(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A file system of 3 MB that can be filled, and made read-only."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, timeout=30).returncode:
+        pytest.skip("only root can mount a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True, timeout=30)
+
+
+def fill(folder: pathlib.Path) -> pathlib.Path:
+    path = folder / "fill"
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    return path
+
+
+def test_a_full_disk_refuses_writes_and_loses_nothing(small_disk: pathlib.Path, kubectl: str) -> None:
+    cluster = Cluster(small_disk / "data")
+    cluster.tiphys("up", "-d")
+    try:
+        cluster.kubectl("create", "configmap", "kept", "--from-literal=a=b")
+        filled = fill(small_disk)
+        said = cluster.kubectl("create", "configmap", "lost", "--from-literal=a=b", code=1)
+        assert said == (
+            f"error: failed to create configmap: {small_disk}/data/tiphys.db cannot be written: "
+            "database or disk is full (is the disk full or read-only?)\n"
+        )
+        assert cluster.get("cm", "kept")["data"] == {"a": "b"}
+        filled.unlink()
+        cluster.kubectl("create", "configmap", "after", "--from-literal=a=b")
+        cluster.tiphys("down")
+        cluster.tiphys("up", "-d")
+        names = cluster.kubectl("get", "cm", "-o", "name").split()
+        assert {"configmap/kept", "configmap/after"} <= set(names)
+        assert "configmap/lost" not in names
+    finally:
+        cluster.tiphys("down")
+
+
+@pytest.mark.parametrize("flags", [(), ("-d",)], ids=["foreground", "background"])
+def test_a_start_on_a_full_disk_says_so_and_the_next_one_works(
+    small_disk: pathlib.Path, flags: tuple[str, ...]
+) -> None:
+    cluster = Cluster(small_disk / "data")
+    cluster.folder.mkdir()
+    filled = fill(small_disk)
+    said = cluster.tiphys("up", *flags, code=1)
+    assert said.startswith("Error: ")
+    assert "No space left on device" in said or "disk is full" in said
+    assert said.count("\n") == 1
+    filled.unlink()
+    cluster.tiphys("up", "-d")
+    cluster.tiphys("down")
+
+
+@pytest.mark.parametrize("flags", [(), ("-d",)], ids=["foreground", "background"])
+def test_a_read_only_disk_is_left_as_it_is(small_disk: pathlib.Path, flags: tuple[str, ...]) -> None:
+    cluster = Cluster(small_disk / "data")
+    cluster.tiphys("up", "-d")
+    cluster.tiphys("down")
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True, timeout=30)
+    said = cluster.tiphys("up", *flags, code=1)
+    assert said == f"Error: {cluster.folder} cannot be written: Read-only file system; choose another --data-dir\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "says"),
+    [
+        ("tiphys.db.key", None, "tiphys.db.key is missing: restore it from a backup; nothing was changed"),
+        ("tiphys.db.key", b"x", "tiphys.db.key is damaged (it has 1 bytes, not 32): restore it from a backup"),
+        ("tiphys.db.key", bytes(32), "restore the key file it was made with"),
+        ("tokens.key", b"x", "tokens.key is damaged: restore it from a backup"),
+        ("admin.token", b"", "the administrator's token is empty: remove its file, and another is made"),
+    ],
+)
+def test_a_key_that_is_lost_or_damaged_is_not_replaced(
+    stopped: Cluster, kubectl: str, file: str, content: bytes | None, says: str
+) -> None:
+    stopped.tiphys("up", "-d")
+    stopped.kubectl("create", "secret", "generic", "s", "--from-literal=a=b")
+    stopped.tiphys("down")
+    path = stopped.folder / file
+    before = path.read_bytes()
+    path.unlink()
+    if content is not None:
+        path.touch(0o600)
+        path.write_bytes(content)
+    said = stopped.tiphys("up", "-d", code=1)
+    assert says in said
+    assert said.count("\n") == 1
+    assert (path.read_bytes() if path.exists() else None) == content
+    path.touch(0o600)
+    path.write_bytes(before)
+    stopped.tiphys("up", "-d")
+    assert stopped.get("secret", "s")["data"] == {"a": "Yg=="}

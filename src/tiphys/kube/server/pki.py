@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-import os
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from tiphys.kit.files import write_private
 
 __all__ = ["make"]
 
@@ -28,7 +29,11 @@ _NAMES = (
 
 
 def make(folder: Path, now: dt.datetime) -> None:
-    """Write ca.crt, ca.key, server.crt and server.key; keys are readable by their owner only."""
+    """Write ca.crt, ca.key, server.crt and server.key, readable by their owner only.
+
+    Raises:
+        OSError: they cannot be written.
+    """
     folder.mkdir(mode=0o700, exist_ok=True)
     until = now + dt.timedelta(days=365 * _YEARS)
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
@@ -51,10 +56,10 @@ def make(folder: Path, now: dt.datetime) -> None:
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
-    _private(folder / "ca.key", ca_key)
-    _private(folder / "server.key", key)
-    (folder / "server.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "ca.crt").write_bytes(ca.public_bytes(serialization.Encoding.PEM))  # the last: it says all is there
+    write_private(folder / "ca.key", _pem(ca_key))
+    write_private(folder / "server.key", _pem(key))
+    write_private(folder / "server.crt", certificate.public_bytes(serialization.Encoding.PEM))
+    write_private(folder / "ca.crt", ca.public_bytes(serialization.Encoding.PEM))  # the last: it says all is there
 
 
 def _builder(
@@ -86,8 +91,6 @@ def _usage(*, sign: bool) -> x509.KeyUsage:
     )
 
 
-def _private(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    data = key.private_bytes(encoding, form, serialization.NoEncryption())
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(data)
+    return key.private_bytes(encoding, form, serialization.NoEncryption())

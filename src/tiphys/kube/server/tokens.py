@@ -10,7 +10,6 @@ import binascii
 import datetime as dt
 import hashlib
 import hmac
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from tiphys.errors import StoreError
 from tiphys.kit.clock import Clock
 from tiphys.kit.codec import DecodeError, decode, encode
+from tiphys.kit.files import write_private
 from tiphys.kit.redact import Secret
 from tiphys.kube.server.users import ADMIN, User, service_account
 from tiphys.kube.store.api import Key, Store
@@ -45,11 +45,13 @@ class Tokens:
     """Makes and checks tokens; the signing key is a file of mode 0600, made at first use.
 
     Raises:
-        StoreError: the key file cannot be read or written.
+        StoreError: the key file cannot be read or written; the administrator has no token.
     """
 
     def __init__(self, store: Store, key_file: Path, admin: Secret, clock: Clock) -> None:
         self._store, self._clock, self._admin = store, clock, admin
+        if not admin.reveal():
+            raise StoreError("the administrator's token is empty: remove its file, and another is made")
         self._key = _signing_key(key_file)
         self._known: dict[bytes, dict[str, Any]] = {}
 
@@ -153,12 +155,12 @@ def _signing_key(path: Path) -> ec.EllipticCurvePrivateKey:
         if not path.exists():
             made = ec.generate_private_key(ec.SECP256R1())
             encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-            data = made.private_bytes(encoding, form, serialization.NoEncryption())
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(data)
+            write_private(path, made.private_bytes(encoding, form, serialization.NoEncryption()))
         key = serialization.load_pem_private_key(path.read_bytes(), None)
-    except (OSError, ValueError) as error:
-        raise StoreError(f"the token key {path} cannot be used: {error}") from error
+    except OSError as error:
+        raise StoreError(f"the token key {path} cannot be used: {error.strerror}") from error
+    except ValueError as error:
+        raise StoreError(f"the token key {path} is damaged: restore it from a backup") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise StoreError(f"the token key {path} is not an EC key: restore it from a backup")
     return key

@@ -9,26 +9,29 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tiphys.errors import StoreError
+from tiphys.kit.files import write_private
 
 __all__ = ["Seal"]
 
 
 class Seal:
-    """Encrypts and decrypts values; the key is made at first use.
+    """Encrypts and decrypts values.
+
+    Args:
+        path: of the key file.
+        make: there is nothing yet that a key could have sealed: one that is missing is made.
 
     Raises:
-        StoreError: the key file is unreadable, of the wrong size, or readable by others.
+        StoreError: the key file is missing, unreadable, of the wrong size, or readable by others.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, make: bool) -> None:
         self._path = path
         try:
             if not path.exists():
-                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(os.urandom(32))
-                    file.flush()
-                    os.fsync(file.fileno())
+                if not make:
+                    raise StoreError(f"the key file {path} is missing: restore it from a backup; nothing was changed")
+                write_private(path, os.urandom(32))
             if path.stat().st_mode & 0o077:
                 raise StoreError(f"the key file {path} can be read by others: chmod 600 it")
             key = path.read_bytes()

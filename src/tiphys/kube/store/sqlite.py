@@ -58,8 +58,9 @@ class SqliteStore(LogStore):
         self._superseded: deque[tuple[int, int]] = deque()  # (revision it was superseded at, row id)
         self._lock = _lock(path)
         try:
-            self._seal = Seal(path.with_name(path.name + ".key")) if sealed else None
-            self._database = _open(path)
+            fresh = not path.exists() or path.stat().st_size == 0
+            self._seal = Seal(path.with_name(path.name + ".key"), make=fresh) if sealed else None
+            self._database = _open(path, fresh=fresh)
         except BaseException:
             self._lock.close()
             raise
@@ -211,8 +212,12 @@ class _Lock:
             raise StoreError(
                 f"{path.parent} is in use by process {pid}: stop it with `tiphys down`, or choose another --data-dir"
             ) from error
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            os.close(self._file)
+            raise StoreError(f"{path} cannot be written: {error.strerror}") from error
 
     def close(self) -> None:
         os.close(self._file)
@@ -222,8 +227,7 @@ def _damaged(path: Path, error: Exception) -> StoreError:
     return StoreError(f"{path} is damaged ({error}): nothing was changed; restore a backup, or move the file away")
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    fresh = not path.exists() or path.stat().st_size == 0
+def _open(path: Path, *, fresh: bool) -> sqlite3.Connection:
     database: sqlite3.Connection | None = None
     try:
         if fresh:
