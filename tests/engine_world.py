@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tiphys.kube.objects.patches import merge_patch
+from tiphys.workflow.engine.names import step_of
 from tiphys.workflow.engine.protocol import (
     Begin,
     Changes,
@@ -55,6 +56,49 @@ def workflow(spec: Mapping[str, Any], name: str = "wf", **status: Any) -> dict[s
         "spec": dict(spec),
         **({"status": status} if status else {}),
     }
+
+
+def outcomes(**by_step: str | dict[str, Any]) -> Answer:
+    """Pods that end as their step says: with a phase, or well and with these outputs; all others well."""
+
+    def answer(command: CreatePod) -> PodReport:
+        wanted = by_step.get(step_of(command.node_name), "Succeeded")
+        return ended(command, wanted) if isinstance(wanted, str) else ended(command, "Succeeded", **wanted)
+
+    return answer
+
+
+def values(**parameters: str) -> list[dict[str, Any]]:
+    """Parameters of these names and values, as in outputs."""
+    return [{"name": name, "value": value} for name, value in parameters.items()]
+
+
+POD: dict[str, Any] = {"name": "pod", "container": {"image": "busybox", "command": ["true"]}}
+"""A template that runs a pod."""
+
+
+def run_of(template: str, **fields: Any) -> dict[str, Any]:
+    """A template that runs a pod and takes the parameter `p`, which it shows in its command."""
+    container = {"image": "busybox", "command": ["echo", "{{inputs.parameters.p}}"]}
+    return {"name": template, "inputs": {"parameters": [{"name": "p"}]}, "container": container, **fields}
+
+
+def step(name: str, template: str = "pod", **fields: Any) -> dict[str, Any]:
+    """A step or task; `p` is its argument of that name."""
+    given = {"arguments": {"parameters": [{"name": "p", "value": fields.pop("p")}]}} if "p" in fields else {}
+    return {"name": name, "template": template, **given, **fields}
+
+
+def steps_of(*groups: Any, templates: tuple[dict[str, Any], ...] = (POD,), **fields: Any) -> dict[str, Any]:
+    """A spec whose entrypoint `main` has these groups of steps; a single step is a group of one."""
+    main = {"name": "main", "steps": [group if isinstance(group, list) else [group] for group in groups]}
+    return {"entrypoint": "main", "templates": [main, *templates], **fields}
+
+
+def dag_of(*tasks: dict[str, Any], templates: tuple[dict[str, Any], ...] = (POD,), **fields: Any) -> dict[str, Any]:
+    """A spec whose entrypoint `main` is a DAG of these tasks; `dag` are more fields of the DAG."""
+    main = {"name": "main", "dag": {"tasks": list(tasks), **fields.pop("dag", {})}}
+    return {"entrypoint": "main", "templates": [main, *templates], **fields}
 
 
 class World:

@@ -15,7 +15,7 @@ from tiphys.workflow.engine import names
 from tiphys.workflow.engine.arguments import bind, body_of, locals_of
 from tiphys.workflow.engine.nodes import Node
 from tiphys.workflow.engine.state import Call, Kind, State, Task
-from tiphys.workflow.engine.templates import Missing, TemplateError
+from tiphys.workflow.engine.templates import Missing, Resolved, TemplateError
 from tiphys.workflow.spec.types import TemplateRef
 
 __all__ = ["add_group", "add_skipped", "begin", "launch"]
@@ -41,6 +41,7 @@ def launch(state: State, call: Call) -> None:
         return
     try:
         template = state.library.resolve(call.use, call.base)
+        kind = _kind_of(state, template)
         body_of(template)
         scope = locals_of(state.name, call.name, call.role, call.use.name, template)
         inputs = node.inputs if node is not None else bind(state, template, call.arguments, scope)
@@ -55,8 +56,13 @@ def launch(state: State, call: Call) -> None:
     if node is None and (gate := state.limits.closed_gate(call.boundary.id if call.boundary else "")) is not None:
         gate.wait(partial(launch, state, call))
         return
-    kind = state.kinds.retry if template.retry is not None else state.kinds.by_field[template.kind]
     _start(state, kind, Task(call, template, scope), inputs)
+
+
+def _kind_of(state: State, template: Resolved) -> Kind:
+    if template.kind not in state.kinds.by_field:
+        raise TemplateError(f"template '{template.name}': {template.kind} is not supported yet")
+    return state.kinds.by_field[template.kind] if template.retry is None else state.kinds.retry
 
 
 def begin(state: State, task: Task, inputs: dict[str, Any] | None) -> None:

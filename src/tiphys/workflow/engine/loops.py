@@ -24,6 +24,7 @@ __all__ = ["Ready", "loops", "prepare"]
 ScopeOf = Callable[[frozenset[str], bool], Mapping[str, Any]]
 """Gives the variables for these names; for all that there are if the second is True."""
 
+_MAX_ITEMS: Final = 100_000  # of a sequence: a slip of the pen must not fill the memory
 _LOOPS: Final = ("withItems", "withParam", "withSequence")
 
 
@@ -200,6 +201,8 @@ def _sequence(sequence: Mapping[str, Any]) -> list[Any]:
     else:
         raise TemplateError("neither end nor count was specified in withSequence")
     numbers = range(start, end + 1) if start <= end else range(start, end - 1, -1)
+    if len(numbers) > _MAX_ITEMS:
+        raise TemplateError(f"withSequence asks for {len(numbers)} items; at most {_MAX_ITEMS} are allowed")
     form = sequence.get("format") or "%d"
     return [sprintf(form, number) for number in numbers]
 

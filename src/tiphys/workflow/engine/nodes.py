@@ -69,6 +69,7 @@ class Node:
         extra: fields of the row that this engine does not read; they are written back.
         parent: the node whose tally counts this one; None for those directly under the workflow.
         tally: of what is below; None while there is nothing.
+        said: the row as last written has a message.
     """
 
     id: str
@@ -96,6 +97,7 @@ class Node:
     extra: dict[str, Any] | None = None
     parent: Node | None = None
     tally: Tally | None = None
+    said: bool = False
 
     @property
     def fulfilled(self) -> bool:
@@ -133,7 +135,7 @@ class Node:
         extra = {key: value for key, value in row.items() if key not in _FIELDS}
         extra.pop("children", None)
         extra.pop("outboundNodes", None)
-        return cls(**known, extra=extra or None)
+        return cls(**known, extra=extra or None, said="message" in known)
 
     def to_api(self) -> dict[str, Any]:
         """The row, a value of its own: later changes of the node do not reach it."""

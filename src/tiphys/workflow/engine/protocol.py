@@ -176,14 +176,14 @@ class Changes:
     """What one event did.
 
     Attributes:
-        nodes: status.nodes that changed, whole, as in the API, by id; None for one that goes.
+        nodes: status.nodes that changed, whole, as in the API, by id; None within one takes away what was there.
         status: the other fields of status that changed, as a merge patch (None removes).
         labels, annotations: of the workflow's metadata, as a merge patch.
         commands: to carry out, in this order, after the change is committed.
         finished: the workflow has its final phase.
     """
 
-    nodes: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
     status: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, str | None] = field(default_factory=dict)
     annotations: dict[str, str | None] = field(default_factory=dict)

@@ -229,7 +229,7 @@ class Run:
         commands, state.commands = tuple(state.commands), []
         changed, labels, annotations = status.take_changes()
         return Changes(
-            nodes={**state.tree.take_changes()},
+            nodes=state.tree.take_changes(),
             status=changed,
             labels=labels,
             annotations=annotations,

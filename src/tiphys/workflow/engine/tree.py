@@ -141,7 +141,10 @@ class Tree:
             self._later.pop(node_id, None)
             if not node.fulfilled and node.tally is not None:
                 node.progress = node.tally.progress
-            rows[node_id] = node.to_api()
+            rows[node_id] = row = node.to_api()
+            if node.said and not node.message:
+                row["message"] = None  # a row is merged into the one there is
+            node.said = bool(node.message)
         self._changed = {}
         return rows
 

@@ -1,0 +1,162 @@
+"""Templates of kind `dag`."""
+
+from __future__ import annotations
+
+import pytest
+from engine_world import World, dag_of, outcomes, run_of, step, workflow
+
+
+def test_a_task_starts_as_soon_as_those_it_depends_on_are_over() -> None:
+    tasks = (step("a"), step("b"), step("c", dependencies=["a"]), step("d", dependencies=["a", "b"]))
+    world = World(workflow(dag_of(*tasks)))
+    world.begin()
+    assert {command.node_name for command in world.created} == {"wf.a", "wf.b"}
+    world.finish_pod("a")
+    assert world.created[-1].node_name == "wf.c"
+    world.finish_pod("b")
+    assert world.created[-1].node_name == "wf.d"
+    world.play()
+    assert world.status["phase"] == "Succeeded"
+
+
+def test_what_depends_on_a_failed_task_is_omitted() -> None:
+    world = World(workflow(dag_of(step("a"), step("b", dependencies=["a"]), step("c"))), outcomes(a="Failed")).play()
+    omitted = world.node("b")
+    assert (omitted["type"], omitted["phase"], omitted["message"]) == (
+        "Skipped", "Omitted", "omitted: depends condition not met",
+    )  # fmt: skip
+    assert world.node("c")["phase"] == "Succeeded"
+    assert world.status["phase"] == "Failed"
+    assert "message" not in world.status
+
+
+@pytest.mark.parametrize(
+    ("condition", "end", "runs"),
+    [
+        ("a.Succeeded", "Succeeded", True),
+        ("a.Succeeded", "Failed", False),
+        ("a.Failed", "Failed", True),
+        ("a.Failed", "Error", False),
+        ("a.Errored", "Error", True),
+        ("a.Failed || a.Errored", "Error", True),
+        ("!a.Succeeded", "Failed", True),
+        ("a", "Failed", False),
+        ("a", "Succeeded", True),
+        ("a.Skipped", "Succeeded", False),
+    ],
+)
+def test_depends_asks_how_a_task_ended(condition: str, end: str, runs: bool) -> None:
+    world = World(workflow(dag_of(step("a"), step("b", depends=condition))), outcomes(a=end)).play()
+    assert world.node("b")["phase"] == ("Succeeded" if runs else "Omitted")
+
+
+def test_depends_knows_skipped_and_omitted_tasks() -> None:
+    tasks = (
+        step("skipped", when="1 == 2"),
+        step("bad"),
+        step("omitted", depends="bad.Succeeded"),
+        step("after-skipped", depends="skipped.Skipped"),
+        step("after-omitted", depends="omitted.Omitted"),
+    )
+    world = World(workflow(dag_of(*tasks)), outcomes(bad="Failed")).play()
+    assert world.node("after-skipped")["phase"] == world.node("after-omitted")["phase"] == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    ("ends", "any_succeeded", "all_failed"),
+    [(("Failed", "Failed"), False, True), (("Failed", "Succeeded"), True, False), (("Error", "Failed"), False, False)],
+)
+def test_depends_asks_how_the_steps_of_a_loop_ended(
+    ends: tuple[str, str], any_succeeded: bool, all_failed: bool
+) -> None:
+    tasks = (
+        step("loop", withItems=[0, 1]),
+        step("some", depends="loop.AnySucceeded"),
+        step("none", depends="loop.AllFailed"),
+    )
+    left = iter(ends)
+    world = World(workflow(dag_of(*tasks)))
+    world.answer = lambda command: (
+        outcomes(loop=next(left))(command) if "loop" in command.node_name else outcomes()(command)
+    )
+    world.play()
+    assert (world.node("some")["phase"] == "Succeeded") is any_succeeded
+    assert (world.node("none")["phase"] == "Succeeded") is all_failed
+
+
+def test_continue_on_lets_the_next_task_run_and_the_dag_succeed() -> None:
+    tasks = (step("a", continueOn={"failed": True}), step("b", dependencies=["a"]))
+    world = World(workflow(dag_of(*tasks)), outcomes(a="Failed")).play()
+    assert world.node("b")["phase"] == world.status["phase"] == "Succeeded"
+
+
+def test_only_what_the_targets_need_runs() -> None:
+    tasks = (step("a"), step("b", dependencies=["a"]), step("c", dependencies=["a"]))
+    world = World(workflow(dag_of(*tasks, dag={"target": "b"}))).play()
+    assert set(world.phases()) == {"wf", "wf.a", "wf.b"}
+
+
+def test_the_first_failed_target_decides_or_the_last() -> None:
+    def phase(fail_fast: bool) -> str:
+        spec = dag_of(step("a"), step("b"), dag={"failFast": fail_fast})
+        return str(World(workflow(spec), outcomes(a="Failed", b="Error")).play().status["phase"])
+
+    assert phase(True) == "Failed"
+    assert phase(False) == "Error"
+
+
+def test_tasks_speak_of_those_before_them_however_far() -> None:
+    show = run_of("show")
+    tasks = (
+        step("a"),
+        step("b", dependencies=["a"]),
+        step("c", "show", dependencies=["b"], p="{{tasks.a.outputs.result}}"),
+        step("stranger", "show", p="{{tasks.a.outputs.result}}"),
+    )
+    world = World(workflow(dag_of(*tasks, templates=(show, {"name": "pod", "container": {"image": "x"}}))))
+    world.answer = outcomes(a={"result": "42"})
+    world.play()
+    assert world.node("c")["inputs"]["parameters"][0]["value"] == "42"
+    assert world.node("stranger")["inputs"]["parameters"][0]["value"] == "{{tasks.a.outputs.result}}"
+
+
+@pytest.mark.parametrize(
+    ("tasks", "words"),
+    [
+        ([step("a", dependencies=["nobody"])], "depends on 'nobody', which is not defined"),
+        ([step("a", dependencies=["b"]), step("b", dependencies=["a"])], "in a circle"),
+        ([step("a"), step("b", depends="a.Sideways")], "task result 'Sideways' for task 'a' is invalid"),
+        ([step("a"), step("b", depends="a &&")], "invalid depends 'a &&'"),
+    ],
+)
+def test_a_dag_that_cannot_be_says_why(tasks: list[dict[str, object]], words: str) -> None:
+    world = World(workflow(dag_of(*tasks))).play()
+    assert world.status["phase"] == "Error"
+    assert words in world.status["message"]
+
+
+def test_an_unknown_target_is_told() -> None:
+    world = World(workflow(dag_of(step("a"), dag={"target": "b"}))).play()
+    assert "target 'b' is not defined" in world.status["message"]
+
+
+def test_a_loop_is_a_group_of_nodes() -> None:
+    world = World(workflow(dag_of(step("a", withItems=["x", "y"]), step("b", dependencies=["a"])))).play()
+    group = world.node("wf.a")
+    assert group["type"] == "TaskGroup"
+    assert group["children"] == [world.node("a(0:x)")["id"], world.node("a(1:y)")["id"]]
+    assert world.node("b")["id"] in world.node("a(0:x)")["children"]
+
+
+def test_a_loop_with_a_failed_step_has_failed() -> None:
+    world = World(
+        workflow(dag_of(step("a", withItems=[0, 1]))),
+        lambda c: outcomes(**{"a": "Failed" if "1:" in c.node_name else "Succeeded"})(c),
+    ).play()
+    assert world.node("wf.a")["phase"] == world.status["phase"] == "Failed"
+
+
+def test_a_task_whose_template_errs_says_so_in_its_own_words() -> None:
+    world = World(workflow(dag_of(step("a", "nowhere")))).play()
+    assert world.node("a")["message"] == "task 'wf.a' errored: template nowhere not found"
+    assert world.status["phase"] == "Error"

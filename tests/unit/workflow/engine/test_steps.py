@@ -1,0 +1,114 @@
+"""Templates of kind `steps`."""
+
+from __future__ import annotations
+
+from engine_world import World, outcomes, run_of, step, steps_of, workflow
+
+
+def test_groups_run_one_after_another() -> None:
+    world = World(workflow(steps_of([step("a"), step("b")], step("c"))))
+    world.begin()
+    assert {command.node_name for command in world.created} == {"wf[0].a", "wf[0].b"}
+    world.finish_pod("a")
+    assert len(world.created) == 2
+    world.finish_pod("b")
+    assert world.created[-1].node_name == "wf[1].c"
+    world.finish_pod("c")
+    assert world.status["phase"] == "Succeeded"
+
+
+def test_a_failed_step_ends_the_workflow_after_its_group() -> None:
+    world = World(workflow(steps_of([step("a"), step("b")], step("c"))), outcomes(a="Failed")).play()
+    failed = world.node("a")["id"]
+    assert world.phases() == {"wf": "Failed", "wf[0]": "Failed", "wf[0].a": "Failed", "wf[0].b": "Succeeded"}
+    assert world.status["message"] == world.node("wf[0]")["message"] == f"child '{failed}' failed"
+
+
+def test_continue_on_forgives_what_it_names() -> None:
+    def phase(on: str, end: str) -> str:
+        spec = steps_of(step("a", continueOn={on: True}), step("b"))
+        return str(World(workflow(spec), outcomes(a=end)).play().status["phase"])
+
+    assert phase("failed", "Failed") == phase("error", "Error") == "Succeeded"
+    assert phase("failed", "Error") == phase("error", "Failed") == "Failed"
+
+
+def test_a_step_sees_outputs_of_groups_before_not_of_its_own() -> None:
+    shows = run_of("show")
+    spec = steps_of(
+        [step("a"), step("same", "show", p="{{steps.a.outputs.result}}")],
+        step("b", "show", p="{{steps.a.outputs.result}}"),
+        templates=(shows, {"name": "pod", "container": {"image": "x"}}),
+    )
+    world = World(workflow(spec), outcomes(a={"result": "42"})).play()
+    commands = {
+        command.node_name: command.template["container"]["command"][1]
+        for command in world.created
+        if "command" in command.template["container"]
+    }
+    assert commands == {"wf[0].same": "{{steps.a.outputs.result}}", "wf[1].b": "42"}
+
+
+def test_standard_output_is_captured_only_where_it_is_spoken_of() -> None:
+    spec = steps_of(
+        [step("a"), step("b")],
+        step("c", "show", p="{{steps.a.outputs.result}}"),
+        templates=(run_of("show"), {"name": "pod", "container": {"image": "x"}}),
+    )
+    world = World(workflow(spec), outcomes(a={"result": "1"})).play()
+    assert {command.node_name: command.capture_result for command in world.created} == {
+        "wf[0].a": True, "wf[0].b": False, "wf[1].c": False,
+    }  # fmt: skip
+
+
+def test_a_false_condition_skips_and_says_why() -> None:
+    world = World(workflow(steps_of(step("a", when="1 == 2"), step("b", when="1 == 1")))).play()
+    skipped = world.node("a")
+    assert (skipped["type"], skipped["phase"], skipped["message"]) == (
+        "Skipped",
+        "Skipped",
+        "when '1 == 2' evaluated false",
+    )
+    assert world.node("b")["phase"] == world.status["phase"] == "Succeeded"
+
+
+def test_a_condition_that_is_none_is_an_error_of_the_group() -> None:
+    world = World(workflow(steps_of(step("a", when="1 +")))).play()
+    assert world.status["phase"] == "Failed"
+    assert "when" in world.node("wf[0]")["message"]
+
+
+def test_a_reference_into_the_dark_names_it() -> None:
+    spec = steps_of(
+        step("a", when="1 == 2", template="giver"),
+        step("b", "show", p="{{steps.a.outputs.parameters.x}}"),
+        templates=(
+            run_of("show"),
+            {
+                "name": "giver",
+                "container": {"image": "x"},
+                "outputs": {"parameters": [{"name": "x", "valueFrom": {"path": "/x"}}]},
+            },
+        ),
+    )
+    world = World(workflow(spec)).play()
+    assert world.status["phase"] in ("Failed", "Error")
+    assert "p was not supplied" in world.node("b")["message"] or "absent" in world.node("b")["message"]
+
+
+def test_links_follow_the_last_nodes_of_the_group_before() -> None:
+    world = World(workflow(steps_of([step("a"), step("b")], step("c")))).play()
+    second = world.node("wf[1]")["id"]
+    assert world.node("wf")["children"] == [world.node("wf[0]")["id"]]
+    assert world.node("a")["children"] == world.node("b")["children"] == [second]
+    assert world.node("wf")["outboundNodes"] == [world.node("c")["id"]]
+    assert "boundaryID" not in world.node("wf")
+    assert world.node("a")["boundaryID"] == world.node("wf[0]")["boundaryID"] == "wf"
+
+
+def test_recursion_ends_at_a_hundred() -> None:
+    spec = {"entrypoint": "main", "templates": [{"name": "main", "steps": [[step("again", "main")]]}]}
+    world = World(workflow(spec)).play()
+    assert world.status["phase"] == "Failed"
+    deepest = [node for node in world.status["nodes"].values() if node["phase"] == "Error"]
+    assert deepest[0]["message"].startswith("Maximum recursion depth exceeded")
