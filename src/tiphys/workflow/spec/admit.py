@@ -17,7 +17,7 @@ from tiphys.workflow.spec.support import not_honoured
 __all__ = ["admit"]
 
 _SECRET_PARAMETER = re.compile(r"\.parameters\[\d+\]\.secret$")
-_SECRET = (  # noqa: S105 - a sentence
+_ADVICE = (
     "Argo has no secret parameters: the value is seen by all who may read the workflow; "
     "hand over the name of a Secret instead"
 )
@@ -46,5 +46,5 @@ def admit(kind: str, new: Mapping[str, Any], old: Mapping[str, Any] | None = Non
         causes = [(error.path, f"Forbidden: {error}") for error in not_honoured(kind, new)]
     if causes:
         raise status.invalid(kind, "argoproj.io", name, causes)
-    warnings = [f"{path}: {_SECRET}" for path in unknown(kind, new) if _SECRET_PARAMETER.search(path)]
+    warnings = [f"{path}: {_ADVICE}" for path in unknown(kind, new) if _SECRET_PARAMETER.search(path)]
     return [*warnings, _CRON.format(name=name)] if kind == "CronWorkflow" else warnings

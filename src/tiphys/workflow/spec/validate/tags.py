@@ -1,0 +1,105 @@
+"""`{{variables}}` in what is validated: the known ones are filled in, the others must be possible where they stand.
+
+Argo's rules for lint are looser than those at run time: expressions (`{{=…}}`) are let pass, and so are names that do
+not begin with one of the prefixes below, which may be meant for another tool.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final, TypeVar
+
+from tiphys.workflow.spec.validate.rules import InvalidError
+
+__all__ = ["ANY_ARTIFACT", "ANY_ITEM", "ANY_PARAMETER", "fill", "fill_text", "resolvable"]
+
+ANY_ITEM: Final = "item.*"
+ANY_PARAMETER: Final = "workflow.outputs.parameters.*"
+ANY_ARTIFACT: Final = "workflow.outputs.artifacts.*"
+"""In a scope: every name that begins so may be there, which only the run can tell."""
+
+T = TypeVar("T")
+
+_TAG: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_OURS: Final = ("item.", "steps.", "inputs.", "outputs.", "pod.", "workflow.", "tasks.")
+# Known at run time only, or of the template itself.
+_AT_RUN_TIME: Final = (
+    "outputs.",
+    "workflow.creationTimestamp",
+    "workflow.scheduledTime",
+    "workflow.duration",
+    "tasks.name",
+    "steps.name",
+)
+
+
+def fill(value: T, *passes: Mapping[str, str]) -> T:
+    """The value with the tags that the passes know replaced in its texts, keys too; one pass after another."""
+    filled: Any = value
+    if isinstance(value, str):
+        filled = value
+        for known in passes:
+            filled = fill_text(filled, known)
+    elif isinstance(value, dict):
+        filled = {fill(key, *passes): fill(item, *passes) for key, item in value.items()}
+    elif isinstance(value, list):
+        filled = [fill(item, *passes) for item in value]
+    return filled  # type: ignore[no-any-return]
+
+
+def fill_text(text: str, known: Mapping[str, str]) -> str:
+    """One text; of tags in tags the inner one is replaced, and the outer one left for another pass."""
+    if "{{" not in text:
+        return text
+
+    def replaced(tag: re.Match[str]) -> str:
+        found = known.get(tag[1].strip())
+        if found is not None and not tag[1].startswith("="):
+            return found
+        head, braces, inner = tag[1].rpartition("{{")
+        if head and braces and inner in known:
+            return f"{{{{{head}{known[inner]}"
+        return tag[0]
+
+    return _TAG.sub(replaced, text)
+
+
+def resolvable(value: Any, scope: Collection[str], known: Collection[str], *, parameters_may_come: bool) -> None:
+    """Every tag in the value is of a variable that there is, or may be.
+
+    Args:
+        scope: the variables that hold where the value stands.
+        known: those that hold everywhere in the workflow.
+        parameters_may_come: a template by itself is validated: the workflow that uses it may have other parameters.
+
+    Raises:
+        InvalidError: "failed to resolve {{…}}"
+    """
+    for text in _texts(value):
+        for tag in _TAG.findall(text):
+            name = tag.strip()
+            if tag.startswith("=") or not name.startswith(_OURS) or name in scope or name in known:
+                continue
+            if _may_be(name, scope) or (parameters_may_come and name.startswith("workflow.parameters")):
+                continue
+            raise InvalidError(f"failed to resolve {{{{{tag}}}}}")
+
+
+def _may_be(name: str, scope: Collection[str]) -> bool:
+    return name.startswith(_AT_RUN_TIME) or any(
+        name.startswith(wild[:-1]) and wild in scope for wild in (ANY_ITEM, ANY_PARAMETER, ANY_ARTIFACT)
+    )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            if "{{" in item:
+                yield item
+        elif isinstance(item, dict):
+            pending += reversed([part for entry in item.items() for part in entry])
+        elif isinstance(item, list):
+            pending += reversed(item)
