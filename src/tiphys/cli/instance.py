@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import fcntl
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["add_data_dir", "data_dir", "holder", "server_of"]
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["add_data_dir", "data_dir", "default_data_dir", "holder", "server_of"]
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
@@ -17,8 +20,13 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
 
 def data_dir(options: argparse.Namespace) -> Path:
     """The flag, $TIPHYS_DATA_DIR, or the default."""
-    if options.data_dir or os.environ.get("TIPHYS_DATA_DIR"):
-        return Path(options.data_dir or os.environ["TIPHYS_DATA_DIR"]).absolute()
+    return Path(options.data_dir).absolute() if options.data_dir else default_data_dir()
+
+
+def default_data_dir() -> Path:
+    """$TIPHYS_DATA_DIR, or the one below $XDG_DATA_HOME."""
+    if named := os.environ.get("TIPHYS_DATA_DIR"):
+        return Path(named).absolute()
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(base) / "tiphys"
 

@@ -1,22 +1,22 @@
-"""The command `tiphys`: finds the command's module, hands it the arguments, and turns errors into one line.
+"""The command `tiphys`: finds the command's module, hands it the words, and turns errors into one line.
 
-A module of this package is a command: `register` adds its arguments, `run` does it and returns the exit code. Only the
-module of the command that runs is loaded.
+A module of this package is a command; only that of the command that runs is loaded. There are two kinds: those of
+`argo`'s grammar have a `COMMAND` (see `grammar`), and those of Tiphys itself have `register` and `run` on argparse.
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Sequence
 
 from tiphys import __version__
-from tiphys.errors import ApiError, TiphysError
+from tiphys.cli.globals import GLOBAL
+from tiphys.cli.grammar import Command, Group, Options, parse
+from tiphys.errors import ApiError, TiphysError, UsageError
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "WORKFLOW_COMMANDS", "main"]
 
 COMMANDS = {
     "up": "start a cluster on this machine, in one process",
@@ -24,42 +24,162 @@ COMMANDS = {
     "status": "say whether it runs, and where",
     "kubeconfig": "print the kubeconfig, or merge it into your own",
     "doctor": "say what this machine can do, and what follows",
+    "obm": "bring a BMC to the password and the firmware on record",
     "simulate": "serve simulated BMCs to try things on",
 }
+"""Tiphys' own."""
 
+WORKFLOW_COMMANDS = {
+    "submit": "submit a workflow",
+    "get": "display details about a workflow",
+    "list": "list workflows",
+    "logs": "view logs of a pod or workflow",
+    "wait": "waits for workflows to complete",
+    "watch": "watch a workflow until it completes",
+    "retry": "retry zero or more workflows",
+    "resubmit": "resubmit one or more workflows",
+    "stop": "stop zero or more workflows allowing all exit handlers to run",
+    "terminate": "terminate zero or more workflows immediately",
+    "suspend": "suspend zero or more workflows (opposite of resume)",
+    "resume": "resume zero or more workflows (opposite of suspend)",
+    "node": "perform action on a node in a workflow",
+    "delete": "delete workflows",
+    "lint": "validate files or directories of manifests",
+    "template": "manipulate workflow templates",
+    "cluster-template": "manipulate cluster workflow templates",
+    "cron": "look at cron workflows",
+    "completion": "output shell completion code for the specified shell (bash, zsh or fish)",
+    "version": "print version information",
+}
+"""Those of `argo`'s grammar, on whatever cluster the kubeconfig names."""
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(1, f"Error: {message}\nSee '{self.prog} --help' for usage.\n")
+_ALIASES = {"cwft": "cluster-template", "cwftmpl": "cluster-template"}
+_ELSEWHERE = {
+    "archive": "the archive needs an Argo Server; finished workflows stay in `tiphys list` until they are deleted",
+    "auth": "there is no Argo Server to log in to; `kubectl create token` makes tokens",
+    "cp": "artifacts need an Argo Server; `tiphys logs` and outputs of `tiphys get -o yaml` do not",
+    "executor-plugin": "executor plugins are not supported",
+    "server": "there is no Argo Server; `tiphys up` starts a cluster on this machine",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    wanted = next((word for word in arguments if not word.startswith("-")), "")
-    parser = _Parser(prog="tiphys", description="Out-of-band management of bare-metal fleets with Argo Workflows.")
-    parser.add_argument("--version", action="version", version=f"tiphys {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, what in COMMANDS.items():
-        if wanted in ("", name) or wanted not in COMMANDS:
-            command = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
-            if wanted == name:
-                module = importlib.import_module(f"tiphys.cli.{name}")
-                module.register(command)
-                command.set_defaults(run=module.run)
-    options = parser.parse_args(arguments)
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        code: int = options.run(options)
+        code = _run(words)
         sys.stdout.flush()
-    except TiphysError as error:
-        sys.stderr.write(f"Error: {error}\n{_hint(error)}")
-        return error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # who read our output has had enough
         return 0
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _run(words: list[str]) -> int:
+    index = _command_index(words)
+    name = _ALIASES.get(words[index], words[index]) if index < len(words) else ""
+    told: Callable[[TiphysError], str] = str
+    try:
+        if name in COMMANDS:
+            return _run_own(name, words)
+        if not name or name == "help":
+            return _introduce(words)
+        if name not in WORKFLOW_COMMANDS:
+            raise UsageError(_unknown(name))
+        from tiphys.cli.session import in_argos_words
+
+        told = in_argos_words
+        command, path, rest = _find(name, words[:index] + words[index + 1 :])
+        return _run_workflow(command, path, rest)
+    except TiphysError as error:
+        sys.stdout.flush()
+        sys.stderr.write(f"Error: {told(error)}\n{_hint(error)}")
+        return error.exit_code
+
+
+def _command_index(words: Sequence[str]) -> int:
+    """Where the command's name stands: the first word that is neither a global flag nor its value."""
+    with_value = {f"--{flag.name}" for flag in GLOBAL if flag.kind != "bool"}
+    with_value |= {f"-{flag.short}" for flag in GLOBAL if flag.short and flag.kind != "bool"}
+    index = 0
+    while index < len(words) and words[index].startswith("-"):
+        index += 2 if words[index] in with_value else 1
+    return index
+
+
+def _find(name: str, words: list[str]) -> tuple[Command, str, list[str]]:
+    """The command, how it is called, and the words without its name."""
+    module = importlib.import_module(f"tiphys.cli.{name.replace('-', '')}")
+    found: Command | Group = module.COMMAND
+    if isinstance(found, Command):
+        return found, name, words
+    index = _command_index(words)
+    if index == len(words):
+        from tiphys.cli.help import group_help
+
+        sys.stdout.write(group_help(name, found))
+        raise SystemExit(0)
+    inner = found.commands.get(words[index])
+    if inner is None:
+        known = ", ".join(found.commands)
+        raise UsageError(f'unknown command "{words[index]}" for "tiphys {name}"; there are: {known}')
+    return inner, f"{name} {words[index]}", words[:index] + words[index + 1 :]
+
+
+def _run_workflow(command: Command, path: str, words: list[str]) -> int:
+    try:
+        options: Options = parse(words, (*command.flags, *GLOBAL))
+        complaint = "" if options.on("help") else command.check(options)
+    except UsageError as error:
+        raise UsageError(f"{error}; see 'tiphys {path} --help'") from error
+    if complaint:
+        raise UsageError(f"{complaint}; see 'tiphys {path} --help'")
+    if options.on("help"):
+        from tiphys.cli.help import command_help
+
+        sys.stdout.write(command_help(command, path))
+        return 0
+    return command.run(options)
+
+
+def _run_own(name: str, words: list[str]) -> int:
+    import argparse
+    from typing import NoReturn
+
+    class Parser(argparse.ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            raise UsageError(f"{message}; see '{self.prog} --help'")
+
+    module = importlib.import_module(f"tiphys.cli.{name}")
+    what = COMMANDS[name]
+    index = words.index(name)
+    parser = Parser(prog=f"tiphys {name}", description=what[0].upper() + what[1:] + ".", allow_abbrev=False)
+    module.register(parser)
+    code: int = module.run(parser.parse_args(words[:index] + words[index + 1 :]))
+    return code
+
+
+def _introduce(words: Sequence[str]) -> int:
+    if "--version" in words:
+        sys.stdout.write(f"tiphys {__version__}\n")
+        return 0
+    from tiphys.cli.help import introduction
+
+    parse([word for word in words if word != "help"], GLOBAL)
+    sys.stdout.write(introduction(WORKFLOW_COMMANDS, COMMANDS))
+    return 0
+
+
+def _unknown(name: str) -> str:
+    if name in _ELSEWHERE:
+        return f'unknown command "{name}" for "tiphys": {_ELSEWHERE[name]}'
+    import difflib
+
+    near = difflib.get_close_matches(name, [*WORKFLOW_COMMANDS, *COMMANDS], n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "'tiphys --help' lists them"
+    return f'unknown command "{name}" for "tiphys"; {hint}'
 
 
 def _hint(error: TiphysError) -> str:

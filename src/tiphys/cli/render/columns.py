@@ -12,7 +12,7 @@ __all__ = ["columns"]
 
 
 def columns(rows: Sequence[Sequence[str]], padding: int) -> str:
-    """The rows as lines, with line ends; a line end or tab within a cell begins a new line or cell, as it does there."""
+    """The rows as lines, with line ends; a line end or tab within a cell begins a new line or cell, as there."""
     lines = "\n".join("\t".join(row) for row in rows).split("\n")
     out: list[str] = []
     _block([line.split("\t") for line in lines], 0, len(lines), padding, [], out)

@@ -184,4 +184,4 @@ def _compare(a: Sequence[Any], b: Sequence[Any]) -> int:
         return -1 if a[0] < b[0] else 1
     if a[1] >= 0 and b[1] >= 0 and a[1] != b[1]:
         return -1 if a[1] < b[1] else 1
-    return (a[2] > b[2]) - (a[2] < b[2])
+    return int(a[2] > b[2]) - int(a[2] < b[2])

@@ -1,0 +1,36 @@
+"""`tiphys suspend`: let workflows start nothing new."""
+
+from __future__ import annotations
+
+from tiphys.cli.grammar import Command, Options, at_least
+from tiphys.cli.session import Session, in_argos_words, say
+from tiphys.cli.writing import changed
+from tiphys.errors import ApiError, TiphysError, UsageError
+
+__all__ = ["COMMAND", "run"]
+
+
+def run(options: Options) -> int:
+    """Suspend them one after the other."""
+    from tiphys.workflow.operations.suspension import suspended
+
+    session = Session(options)
+    for name in options.arguments:
+        try:
+            changed(session, name, suspended)
+        except TiphysError as error:
+            if isinstance(error, ApiError) and error.code == 403:
+                raise  # with the rule that would allow it
+            raise UsageError(f"failed to suspend {name}: {in_argos_words(error)}") from error
+        say(f"workflow {name} suspended\n")
+    return 0
+
+
+COMMAND = Command(
+    "suspend WORKFLOW1 WORKFLOW2...",
+    "suspend zero or more workflows (opposite of resume)",
+    (),
+    run,
+    at_least(1),
+    "  tiphys suspend my-wf\n  tiphys suspend @latest\n",
+)
