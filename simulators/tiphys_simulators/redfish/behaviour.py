@@ -93,6 +93,7 @@ class Rule:
             `seconds` later.
         status: for `answer`.
         retry_after: for `answer`: a Retry-After header with this many seconds; 0 = none.
+        location: for `answer`: a Location header, e.g. of another host.
         html: for `answer`: a page of HTML instead of a Redfish error.
         seconds: for `delay`, simulated.
         times: how many requests it meets before it is used up; 0 = all of them.
@@ -104,6 +105,7 @@ class Rule:
     path: str = ""
     status: int = 503
     retry_after: int = 0
+    location: str = ""
     html: bool = False
     seconds: float = 0.0
     times: int = 1

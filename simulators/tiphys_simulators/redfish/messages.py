@@ -67,7 +67,7 @@ class Message:
     Attributes:
         key: of the Base registry, or a whole MessageId such as `IDRAC.2.8.RAC0679`.
         args: MessageArgs.
-        text, severity: for messages that are not of the Base registry.
+        text, severity: instead of the Base registry's, or of a message that is not in it.
         related: RelatedProperties, as JSON pointers.
     """
 
@@ -91,6 +91,7 @@ class RedfishError(Exception):
 def extended_info(message: Message, registry: str = BASE_REGISTRY) -> dict[str, Any]:
     """A message as it stands in a body."""
     text, severity, resolution = _TEXTS.get(message.key, (message.text, message.severity or "OK", "None."))
+    text = message.text or text
     for number, argument in enumerate(message.args, start=1):
         text = text.replace(f"%{number}", argument)
     info: dict[str, Any] = {

@@ -158,6 +158,8 @@ class BmcService:
         if rule.action == "lose-request":
             return Response(lost=True)
         headers = {"Retry-After": str(rule.retry_after)} if rule.retry_after else {}
+        if rule.location:
+            headers["Location"] = rule.location
         if rule.html:
             return Response(rule.status, _HTML.format(rule.status), headers, content_type="text/html")
         if rule.status == 401:

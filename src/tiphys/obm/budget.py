@@ -33,17 +33,13 @@ def earliest(attempts: Sequence[Attempt], lockout: Lockout | None, account: str,
     policy = lockout or UNKNOWN
     spent = _since_success(attempts, policy, account)
     window = dt.timedelta(seconds=max(policy.window, policy.penalty)) + _MARGIN
-    blocked = [attempt.at for attempt in spent if attempt.result == "blocked"]
-    after_block = blocked[-1] + dt.timedelta(seconds=policy.penalty) + _MARGIN if blocked else now
     if policy.kind == "delay":
-        misses = [attempt.at for attempt in spent]
-        spaced = misses[-1] + dt.timedelta(seconds=policy.penalty) + _MARGIN / 5 if misses else now
-        return max(now, after_block, spaced)
+        return max(now, spent[-1].at + dt.timedelta(seconds=policy.penalty) + _MARGIN / 5) if spent else now
     forgets = policy.window > 0 or not policy.threshold
     counted = _unforgotten([attempt.at for attempt in spent], window, now) if forgets else len(spent)
     if counted < allowed(policy):
-        return max(now, after_block)
-    return max(now, after_block, spent[-1].at + window) if forgets else NEVER
+        return now
+    return max(now, spent[-1].at + window) if forgets else NEVER
 
 
 def allowed(policy: Lockout) -> int:
@@ -52,10 +48,10 @@ def allowed(policy: Lockout) -> int:
 
 
 def _since_success(attempts: Sequence[Attempt], policy: Lockout, account: str) -> list[Attempt]:
-    """The attempts that count. Only an account's own counter is known to be reset by a success."""
-    if policy.kind != "account":
+    """The attempts that count: a success makes an account forget and a delay end; not so a block by address."""
+    if policy.kind in ("address", "unknown"):
         return [attempt for attempt in attempts if attempt.result != "ok"]
-    own = [attempt for attempt in attempts if attempt.account == account]
+    own = [attempt for attempt in attempts if attempt.account == account or policy.kind == "delay"]
     last_ok = max((index for index, attempt in enumerate(own) if attempt.result == "ok"), default=-1)
     return own[last_ok + 1 :]
 

@@ -171,7 +171,7 @@ class Journal:
                 "The next run goes on with the passwords not tried yet",
                 until,
             )
-        if until > (deadline or self._patience_until):
+        if until > max(self.pace.now(), deadline or self._patience_until):
             raise LockedOut(self._too_far(account, until), None if until == NEVER else until)
         while until > self.pace.now():
             _log.info("waiting until %s: a log-in before that could lead to a block", rfc3339(until))
@@ -181,11 +181,11 @@ class Journal:
         attempt = Attempt(self.pace.now(), account, "reserved")
         self.write(attempts=(*self.record.attempts, attempt)[-_ATTEMPTS_KEPT:])
 
-    def settle(self, result: Literal["ok", "miss", "blocked", "unanswered"]) -> None:
+    def settle(self, result: Literal["ok", "miss", "unanswered"]) -> None:
         """Say how the reserved log-in ended; `unanswered` gives it back."""
         *before, last = self.record.attempts
         kept = () if result == "unanswered" else (Attempt(last.at, last.account, result),)
-        self._misses += result in ("miss", "blocked")
+        self._misses += result == "miss"
         self.write(attempts=(*before, *kept))
 
     def remember_refusal(self, user: str, password: Secret) -> None:

@@ -57,12 +57,12 @@ class Attempt(Struct, frozen=True):
     """A log-in that was or may have been sent.
 
     Attributes:
-        result: `reserved`: nobody lived to tell; counted as a miss. `blocked`: refused unread.
+        result: `reserved`: nobody lived to tell; counted as a miss.
     """
 
     at: dt.datetime
     account: str
-    result: Literal["reserved", "ok", "miss", "blocked"]
+    result: Literal["reserved", "ok", "miss"]
 
 
 class Identity(Struct, frozen=True):
@@ -111,7 +111,6 @@ class Record(Struct, frozen=True):
     attempts: tuple[Attempt, ...] = ()
     holder: Holder | None = None
     update: UpdateRecord | None = None
-    outcome: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,8 +50,8 @@ def sync(bmc: Redfish, journal: Journal, target: Target, wanted: Wanted, *, dry_
         ObmError: any other end; its class is the outcome.
     """
     journal.open_passwords()
-    meet(bmc, journal, target)
     try:
+        meet(bmc, journal, target)
         candidate, verdict = _get_in(bmc, journal, wanted)
         if verdict.kind == "accepted":
             check_system(bmc, journal, target)
@@ -75,9 +75,6 @@ def _get_in(bmc: Redfish, journal: Journal, wanted: Wanted) -> tuple[Candidate, 
             return candidate, verdict
         said = verdict.detail
         _log.info("log-in %d of %d: the password %s was refused (%s)", number, len(row), candidate.origin, said)
-        if verdict.kind == "blocked":
-            until = journal.harmless_at(candidate.user)
-            raise LockedOut(f"{bmc.transport.where} refuses log-ins unread for now ({said})", until)
         journal.remember_refusal(candidate.user, candidate.password)
     raise WrongCredentials(
         f"{bmc.transport.where} accepts none of the {len(row)} passwords known for {journal.record.device} (last: "

@@ -130,6 +130,8 @@ class Transport:
             RefusedIdentity: another certificate, or a redirect.
         """
         answer = self._exchange(self._connect(), method, path, body, headers or {}, timeout or self.timeout)
+        if isinstance(body, Mapping):
+            _hide(answer.body, _secrets(body))
         return self._settled(answer, method, path)
 
     def close(self) -> None:
@@ -283,6 +285,28 @@ def _revealed(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _revealed(entry) for name, entry in value.items()}
     return value
+
+
+def _secrets(value: Any) -> list[str]:
+    if isinstance(value, Secret):
+        return [value.reveal()] if value else []
+    if isinstance(value, Mapping):
+        return [secret for entry in value.values() for secret in _secrets(entry)]
+    return []
+
+
+def _hide(value: Any, secrets: list[str]) -> None:
+    """Take the secrets of a request out of the messages of its answer: some BMCs quote the value they refuse."""
+    if isinstance(value, list):
+        for entry in value:
+            _hide(entry, secrets)
+    elif isinstance(value, dict):
+        for name, entry in value.items():
+            if isinstance(entry, str) and name.casefold() == "message":
+                for secret in secrets:
+                    value[name] = value[name].replace(secret, "***")
+            else:
+                _hide(entry, secrets)
 
 
 def _json(data: bytes) -> dict[str, Any] | None:

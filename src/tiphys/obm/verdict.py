@@ -12,8 +12,6 @@ from typing import Any, Literal
 
 __all__ = ["Verdict", "explain", "judge", "message_ids", "messages"]
 
-# iLO 5, 6 and 7 (HPE's iLO registry): the log-in was refused unread because of earlier misses.
-_UNREAD = ("LoginAttemptDelayed", "LoginAttemptDelayedSeconds")
 _SESSION_LIMITS = ("SessionLimitExceeded", "RAC0218")
 
 
@@ -23,13 +21,13 @@ class Verdict:
 
     Attributes:
         kind: `accepted`. `change-required`: accepted, but the password must be changed before anything else. `refused`:
-            401, which may mean a wrong password. `blocked`: refused unread. `unclear`: nothing was learnt of the
-            password; the next candidate must not be tried.
+            401, which may mean a wrong password, or a block; no vendor tells the two apart for certain. `unclear`:
+            nothing was learnt of the password; the next candidate must not be tried.
         detail: what the BMC said, for a person.
         account: path of the account where the BMC named it, else "".
     """
 
-    kind: Literal["accepted", "change-required", "refused", "blocked", "unclear"]
+    kind: Literal["accepted", "change-required", "refused", "unclear"]
     detail: str = ""
     account: str = ""
 
@@ -50,9 +48,7 @@ def judge(status: int, body: Any) -> Verdict:
     names = {identity.rpartition(".")[2] for identity in message_ids(body)}
     if names & set(_SESSION_LIMITS):
         return Verdict("unclear", f"no session is free ({said})")
-    if status == 401:
-        return Verdict("blocked" if names & set(_UNREAD) else "refused", said)
-    return Verdict("unclear", said)
+    return Verdict("refused" if status == 401 else "unclear", said)
 
 
 def messages(body: Any) -> Iterator[Mapping[str, Any]]:

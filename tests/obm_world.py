@@ -1,0 +1,96 @@
+"""What the tests of `tiphys obm` share: one simulated BMC whose time stands still but for the run's own waiting."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import pathlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tiphys.credentials.directory import DirectoryStore
+from tiphys.kit.redact import Secret
+from tiphys.obm.candidates import Wanted
+from tiphys.obm.entry import Target
+from tiphys.obm.identity import Expected
+from tiphys.obm.journal import Journal, Pace
+from tiphys.obm.record import Passwords, Record
+from tiphys.obm.redfish import Redfish
+from tiphys.obm.settings import Settings, trust_of
+from tiphys.obm.sync import Synced, sync
+from tiphys.obm.transport import Transport
+from tiphys_simulators import BmcHandle, BmcSpec, Simulator, running_simulator
+
+OLD = "Old-Passw0rd-1"
+NEW = "New-Passw0rd-2"
+
+
+@dataclass
+class ObmWorld:
+    """One BMC named r1, and the place where its record is kept."""
+
+    simulator: Simulator
+    bmc: BmcHandle
+    folder: pathlib.Path
+    values: dict[str, str] = field(default_factory=dict)
+    names: Iterator[str] = field(default_factory=lambda: (f"run-{number}" for number in range(1000)))
+    timeout: float = 5.0
+
+    @property
+    def user(self) -> str:
+        return self.bmc.factory_credentials[0]
+
+    @property
+    def pace(self) -> Pace:
+        now = lambda: dt.datetime.fromtimestamp(self.simulator.now(), dt.UTC)  # noqa: E731
+        return Pace(now, self.simulator.advance)
+
+    @property
+    def store(self) -> DirectoryStore:
+        return DirectoryStore(self.folder, "r1")
+
+    @property
+    def record(self) -> Record:
+        record = self.store.load_record()
+        assert record is not None
+        return record
+
+    @property
+    def passwords(self) -> Passwords:
+        return self.store.load_passwords()
+
+    def run(self, work: Callable[[Redfish, Journal], Any], *, wait: float = 180, port: int = 0) -> Any:
+        """Do something in a journal of its own, as the command does."""
+        with Journal(self.store, "r1", self.pace, next(self.names), patience=wait) as journal:
+            trust = trust_of(Settings.of(self.values, "r1"), journal.record.identity.fingerprint)
+            transport = Transport(self.bmc.address, port or self.bmc.port, trust, timeout=self.timeout)
+            return work(Redfish(transport, Settings.of(self.values, "r1").auth), journal)
+
+    def sync(
+        self,
+        password: str = NEW,
+        *legacy: str,
+        user: str = "",
+        serial: str = "",
+        uuid: str = "",
+        dry_run: bool = False,
+        wait: float = 180,
+    ) -> Synced:
+        """`tiphys obm sync-creds` without the command line."""
+        target = Target("r1", Expected(serial or self.bmc.identity.serial, uuid))
+        secrets = tuple(Secret(text) for text in legacy)
+        wanted = Wanted(user or self.user, Secret(password), self.user, secrets)
+        return self.run(lambda bmc, journal: sync(bmc, journal, target, wanted, dry_run=dry_run), wait=wait)
+
+    def logins(self, kind: str = "total") -> int:
+        return int(self.bmc.counters()["logins"][kind])
+
+
+@contextlib.contextmanager
+def obm_world(personality: str, folder: pathlib.Path, **options: Any) -> Iterator[ObmWorld]:
+    """A world whose BMC has the password OLD."""
+    with running_simulator([BmcSpec("r1", personality, "127.0.0.2")], speed=0, **options) as simulator:
+        world = ObmWorld(simulator, simulator["r1"], folder / "state")
+        world.bmc.set_account(world.user, password=OLD)
+        yield world
