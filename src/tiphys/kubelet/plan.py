@@ -286,12 +286,13 @@ def _container(
         env = environment(pod, container, base, sources)
     except ConfigError as error:
         raise ContainerConfigError(name, str(error)) from error
-    command = container.get("command") or list(image.command)
-    argv = [expand(str(word), env) for word in (*command, *(container.get("args") or ()))]
-    if not argv:
+    command = container.get("command") or image.command
+    argv = [expand(str(word), env) for word in (*(command or ()), *(container.get("args") or ()))]
+    if command is None or not argv:
         where = f"spec.containers[{name}].command"
-        why = f"the image {container.get('image', '')!r} has no entry in the image table to take a command from"
-        raise SpecError(f"{where}: {why}: give the container a command, or the image an entry", where)
+        why = f"what the image {container.get('image', '')!r} would run is not known here"
+        mend = "give the container a command, or the image an entry in the settings (images: in config.yaml)"
+        raise SpecError(f"{where}: {why}: {mend}", where)
     security = {**_without_user(pod["spec"].get("securityContext")), **(container.get("securityContext") or {})}
     return ContainerPlan(
         name=name,

@@ -99,7 +99,7 @@ class PodFiles:
         try:
             with self._opened(uid) as fd:
                 supervisor = records.holder(fd)
-                return Found(True, supervisor, records.read_json(fd, records.STATE))
+                return Found(True, supervisor, records.last(fd))
         except FileNotFoundError:
             return Found(False, 0, None)
 
@@ -118,10 +118,10 @@ class PodFiles:
             if lock < 0:
                 return False
             try:
-                known = records.read_json(fd, records.STATE)
+                known = records.last(fd)
                 if known is not None and known["final"]:
                     return False
-                records.write_json(fd, records.STATE, state)
+                records.append(lock, state)
             finally:
                 os.close(lock)
         return True

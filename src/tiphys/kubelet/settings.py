@@ -27,13 +27,14 @@ class Image:
     Attributes:
         pattern: of image names, as in a shell (`ghcr.io/*/argo_python*`); the first that matches is taken.
         env: variables the image would bring; PATH above all. `env` of the container wins.
-        command: what the image would run when the container names no command; () for nothing.
+        command: what the image would run when the container names no command, its args after it; () where the args
+            alone are the command; None where that is not known: then the container must name one.
         working_dir: where it would run.
     """
 
     pattern: str
     env: tuple[tuple[str, str], ...] = ()
-    command: tuple[str, ...] = ()
+    command: tuple[str, ...] | None = None
     working_dir: str = "/"
 
 

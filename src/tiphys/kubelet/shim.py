@@ -1,7 +1,7 @@
 """The supervisor of one pod: starts its containers, sees every end, keeps the logs, and outlives the server.
 
 Forked by the zygote, once a pod; `supervise` returns when the pod has ended and its record is on disk. It talks to
-nobody it depends on: what it knows is in `state.json`, what is ordered of it in `stop.json` (with SIGTERM), and a
+nobody it depends on: what it knows is in `state`, what is ordered of it in `stop.json` (with SIGTERM), and a
 datagram tells the kubelet, if there is one, to look. See `records` for the files and the docs on supervision.
 """
 
@@ -37,9 +37,10 @@ def supervise(host: Host, plan: dict[str, Any]) -> None:
         Become: in the forked process of a Python step only.
     """
     pod_dir = os.open(f"{host.root}/pods/{plan['uid']}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    if not records.claim(pod_dir):
+    state = records.claim(pod_dir)
+    if state < 0:
         return  # somebody has started this pod already
-    shim = _Shim(host, plan, pod_dir)
+    shim = _Shim(host, plan, pod_dir, state)
     try:
         shim.run()
     except Become:
@@ -50,10 +51,11 @@ def supervise(host: Host, plan: dict[str, Any]) -> None:
 
 
 class _Shim:
-    def __init__(self, host: Host, plan: dict[str, Any], pod_dir: int) -> None:
+    def __init__(self, host: Host, plan: dict[str, Any], pod_dir: int, state_fd: int) -> None:
         self._host = host
         self._plan = plan
         self._pod_dir = pod_dir
+        self._state_fd = state_fd
         self._reason = ""
         self._message = ""
         self._stopping = False
@@ -220,7 +222,7 @@ class _Shim:
     def _write(self, tell: bool) -> None:
         """Make what is known durable, before its effect; a full disk holds nothing up: the kubelet is told by word."""
         try:
-            records.write_json(self._pod_dir, records.STATE, self._state(False))
+            records.append(self._state_fd, self._state(False))
         except OSError:
             tell = True
         if tell:
@@ -245,9 +247,7 @@ class _Shim:
         remove_tree(self._plan["memory"])
         while True:
             try:
-                records.write_json(self._pod_dir, records.STATE, self._state(True))
-            except FileNotFoundError:
-                return  # the pod was deleted meanwhile, its directory with it
+                records.append(self._state_fd, self._state(True))
             except OSError:
                 self._tell(final=True)
                 time.sleep(_AGAIN_SECONDS)

@@ -541,7 +541,7 @@ def test_images_stand_for_commands(on_node, folder) -> None:
         assert pod["status"]["phase"] == "Succeeded"
         assert await node.log("p") == "from the image more\n"
         pod = await node.run("q", main={"image": "registry/other"})
-        assert "image table" in pod["status"]["message"]
+        assert "or the image an entry in the settings" in pod["status"]["message"]
         assert "'registry/other'" in pod["status"]["message"]
 
     on_node(scenario, images=(Image("registry/tool", command=("echo", "from the image")),))
