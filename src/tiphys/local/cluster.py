@@ -32,12 +32,14 @@ from tiphys.kubelet.kubelet import Captured, Kubelet
 from tiphys.kubelet.settings import KubeletSettings, Limits
 from tiphys.local.admission import NODE, place_pod, refuse_fields
 from tiphys.local.config import Settings
+from tiphys.local.images import WELL_KNOWN
 from tiphys.local.place import HOST, Place
 from tiphys.workflow.controller import rbac as controller_rbac
 from tiphys.workflow.controller.controller import WorkflowController
 from tiphys.workflow.executor import rbac as executor_rbac
 from tiphys.workflow.executor import report
 from tiphys.workflow.pods import reporting_account
+from tiphys.workflow.spec import fields
 
 __all__ = ["Local"]
 
@@ -70,7 +72,7 @@ class Local:
             raise
         port = self._socket.getsockname()[1]
         self.server = f"https://{HOST}:{port}"
-        self._api = Api(self._store, (place_pod, refuse_fields))
+        self._api = Api(self._store, (place_pod, refuse_fields), fields={"argoproj.io": fields})
         tokens = Tokens(self._store, settings.data_dir / "tokens.key", self._token, utc_now)
         self._reviews, logs = Reviews(self._api, tokens), PodLogs(self._api)
         self._logs = logs
@@ -85,7 +87,7 @@ class Local:
                 port,
                 HOST,
                 NODE,
-                images=settings.images,
+                images=(*settings.images, *WELL_KNOWN),
                 host_paths=settings.host_paths,
                 limits=Limits(pods=settings.pods),
             ),

@@ -89,7 +89,7 @@ def _image(entry: Any, where: str) -> Image:
     if not isinstance(pattern, str) or not pattern:
         raise UsageError(f'{where}.pattern: name the images it stands for, e.g. pattern: "python:3.12*"')
     env = {"PATH": DEFAULT_PATH, **_checked(known.get("env", {}), None, f"{where}.env")}
-    command = _strings(known.get("command", []), f"{where}.command")
+    command = _strings(known["command"], f"{where}.command") if "command" in known else None
     return Image(pattern, tuple((k, str(v)) for k, v in env.items()), command, str(known.get("workingDir") or "/"))
 
 
