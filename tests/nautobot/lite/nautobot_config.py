@@ -17,7 +17,7 @@ class _NoMigrations:
 
 
 ROOT = Path(os.environ["NAUTOBOT_ROOT"])
-SECRET_KEY = "only for tests on loopback, with data made for them"  # noqa: S105
+SECRET_KEY = "only for tests on loopback, with data made for them"
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
 INSTALLATION_METRICS_ENABLED = False
 METRICS_ENABLED = False

@@ -1,0 +1,198 @@
+"""The six WorkflowTemplates on a `tiphys up`, with a Nautobot that a test can make misbehave.
+
+Used by tests/workflows, and by tests/nautobot with real Nautobots.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import pathlib
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import yaml
+
+from tiphys.kube.client.http import HttpClient
+from tiphys.kube.client.kubeconfig import Overrides, load
+from tiphys.kube.objects.resources import Resource, served
+from tiphys_simulators.http import Request, Response
+from tiphys_simulators.nautobot import NautobotService
+
+NAMESPACE = "argo-events"
+WORKFLOWS = pathlib.Path(__file__).parent.parent / "workflows"
+
+_WORKFLOWS = served("argoproj.io", "workflows")
+_KINDS = {
+    kind: served(group, plural)
+    for kind, group, plural in (
+        ("ConfigMap", "", "configmaps"),
+        ("Role", "rbac.authorization.k8s.io", "roles"),
+        ("RoleBinding", "rbac.authorization.k8s.io", "rolebindings"),
+        ("Secret", "", "secrets"),
+        ("ServiceAccount", "", "serviceaccounts"),
+        ("WorkflowTemplate", "argoproj.io", "workflowtemplates"),
+    )
+}
+
+
+class Templates:
+    """The templates installed in `argo-events`, and what a test does with them."""
+
+    def __init__(self, kubeconfig: pathlib.Path) -> None:
+        self.client = HttpClient(load(Overrides(kubeconfig=str(kubeconfig)), {}))
+        for document in yaml.safe_load_all((WORKFLOWS / "install.yaml").read_text()):
+            self.put(document)
+
+    def put(self, value: dict[str, Any]) -> None:
+        """Create an object, or replace the one of its name."""
+        resource, name = _KINDS[value["kind"]], value["metadata"]["name"]
+        value["metadata"].setdefault("namespace", NAMESPACE)
+        self.remove(value["kind"], name)
+        self.client.create(resource, value, value["metadata"]["namespace"])
+
+    def remove(self, kind: str, name: str) -> None:
+        """Delete an object that may not be there."""
+        if any(item.object["metadata"]["name"] == name for item in self.client.list(_KINDS[kind], NAMESPACE).items):
+            self.client.delete(_KINDS[kind], name, NAMESPACE)
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        """An object that is there."""
+        return self.client.get(_KINDS[kind], name, NAMESPACE).object
+
+    def resource(self, kind: str) -> Resource:
+        """For the client."""
+        return _KINDS[kind]
+
+    def names(self, kind: str) -> list[str]:
+        """Of the objects of a kind."""
+        return [item.object["metadata"]["name"] for item in self.client.list(_KINDS[kind], NAMESPACE).items]
+
+    def config_map(self, name: str, labelled: bool = True, **data: str) -> None:
+        """Put a ConfigMap."""
+        labels = {"workflows.argoproj.io/configmap-type": "Parameter"} if labelled else {}
+        self.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": labels}, "data": data})
+
+    def secret(self, name: str, **values: str) -> None:
+        """Put a Secret."""
+        data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+        self.put({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data})
+
+    def nautobot(self, url: str, token: str) -> None:
+        """Say where Nautobot is."""
+        self.config_map("nautobot", url=url)
+        self.secret("nautobot-token", token=token, bearer_token=f"Token {token}")
+
+    def run(self, template: str, **parameters: str) -> Outcome:
+        """Submit a template as `submit --from` does, and wait for its end."""
+        given = [{"name": name.replace("_", "-"), "value": value} for name, value in parameters.items()]
+        return self.submit(
+            {"workflowTemplateRef": {"name": template}, "arguments": {"parameters": given}}, f"{template}-"
+        )
+
+    def submit(self, spec: dict[str, Any], prefix: str = "test-") -> Outcome:
+        """Run a workflow to its end."""
+        value = {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Workflow",
+            "metadata": {"generateName": prefix, "namespace": NAMESPACE},
+            "spec": spec,
+        }
+        name = self.client.create(_WORKFLOWS, value, NAMESPACE).object["metadata"]["name"]
+        return Outcome(self._wait(_WORKFLOWS, name, lambda found: bool(found.get("status", {}).get("finishedAt"))))
+
+    def _wait(self, resource: Resource, name: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The object once it is as wanted; pytest's own time limit is the deadline."""
+        watched = self.client.watch(resource, NAMESPACE, field_selector=f"metadata.name={name}", resource_version="0")
+        with contextlib.closing(watched):
+            for event in watched:
+                if event.item is not None and until(event.item.object):
+                    return event.item.object
+        raise AssertionError(f"the watch of {name} ended")
+
+
+class Outcome:
+    """How a workflow ended."""
+
+    def __init__(self, workflow: dict[str, Any]) -> None:
+        self.workflow = workflow
+        self.name: str = workflow["metadata"]["name"]
+        self.status: dict[str, Any] = workflow["status"]
+        self.phase: str = self.status["phase"]
+        self.message: str = self.status.get("message", "")
+
+    def __repr__(self) -> str:
+        """What a failing test shows."""
+        rows = [f"{node['name']} {node['phase']} {node.get('message', '')}" for node in self.status["nodes"].values()]
+        return "\n".join([f"{self.name} {self.phase} {self.message}", *rows])
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """Of the entry node."""
+        found = self.status["nodes"][self.name].get("outputs", {}).get("parameters", [])
+        return {parameter["name"]: parameter["value"] for parameter in found}
+
+    def messages(self) -> str:
+        """All that a person is told."""
+        return "\n".join([self.message, *(node.get("message", "") for node in self.status["nodes"].values())])
+
+    def node(self, display_name: str) -> dict[str, Any]:
+        """The node that is shown under a name."""
+        (found,) = [node for node in self.status["nodes"].values() if node["displayName"] == display_name]
+        return found
+
+
+class ScriptedNautobot(NautobotService):
+    """The stand-in, but a test may put its own answer in place of the stand-in's, and sees the requests."""
+
+    script: Callable[[Request], Response | None] = staticmethod(lambda request: None)
+
+    def respond(self, request: Request) -> Response:
+        """The script's answer, else the stand-in's."""
+        self.requests.append(request)
+        return self.script(request) or super().respond(request)
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """What it knows."""
+        return self._tables[table]
+
+    def reset(self) -> None:
+        """Behave, and forget."""
+        self.script = lambda request: None
+        self.requests: list[Request] = []
+        self._late: set[asyncio.Task[None]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Here answers may be late."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+
+    async def stop(self) -> None:
+        """Late answers are not waited for."""
+        await super().stop()
+        for task in self._late:
+            task.cancel()
+        await asyncio.gather(*self._late, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def scripted_nautobot(fleet: dict[str, Any], token: str) -> Iterator[ScriptedNautobot]:
+    """Serve a fleet on loopback from a thread."""
+    service = ScriptedNautobot.from_yaml(json.dumps(fleet), token)
+    assert isinstance(service, ScriptedNautobot)
+    service.reset()
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(service.start("127.0.0.1", 0), loop).result(10)
+        yield service
+        asyncio.run_coroutine_threadsafe(service.stop(), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()

@@ -1,0 +1,246 @@
+"""get-device-nautobot, get-obm-ip and nautobot-api: the right device's answer, or an error that says what is wrong."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from templates_world import Outcome, ScriptedNautobot, Templates
+from tiphys_simulators.http import Request, Response
+
+BOTH = pytest.mark.parametrize("template", ["get-device-nautobot", "get-obm-ip"])
+
+
+def identity(nautobot: ScriptedNautobot, name: str, location: str = "DC-A") -> str:
+    (found,) = [
+        row["id"]
+        for row in nautobot.rows("dcim/devices")
+        if row["name"] == name and row["location"]["name"] == location
+    ]
+    return found
+
+
+def asked(nautobot: ScriptedNautobot) -> list[str]:
+    return [request.path for request in nautobot.requests]
+
+
+def failed(outcome: Outcome, *words: str) -> None:
+    assert outcome.phase in ("Failed", "Error"), outcome
+    assert not outcome.outputs
+    for word in words:
+        assert word in outcome.messages(), outcome
+
+
+# -- the right answer
+
+
+def test_a_device_as_nautobot_has_it(templates: Templates, nautobot: ScriptedNautobot) -> None:
+    outcome = templates.run("get-device-nautobot", hostname="host.domain.local")
+    assert outcome.phase == "Succeeded", outcome
+    assert json.loads(outcome.outputs["device"])["serial"] == "ABC1234"
+    assert asked(nautobot) == ["/api/dcim/devices/"]
+
+
+def test_the_pages_three_rows(templates: Templates, nautobot: ScriptedNautobot) -> None:
+    outcome = templates.run("get-device-nautobot", hostname="host.domain.local")
+    shown = [node for node in outcome.status["nodes"].values() if node["type"] != "StepGroup"]
+    assert [(node["displayName"], node["type"]) for node in shown] == [
+        (outcome.name, "Steps"),
+        ("nautobot-query", "Steps"),
+        ("send-request", "HTTP"),
+    ]
+    assert shown[0]["templateName"] == "main"
+    assert shown[1]["templateRef"] == {"name": "nautobot-api", "template": "main"}
+    assert shown[2]["templateName"] == "http"
+    assert outcome.status["progress"] == "1/1"
+
+
+@pytest.mark.parametrize(
+    ("hostname", "ip"),
+    [
+        ("host.domain.local", "10.46.96.163"),
+        ("dual", "10.46.96.166"),  # IPv4 first, whatever Nautobot lists first
+        ("six", "2001:db8::167"),
+        ("both", "10.46.96.168"),  # iDRAC comes before iLO in the list of names
+        ("odd name&x=1 é", "10.46.96.170"),
+    ],
+)
+def test_the_address_of_the_obm(templates: Templates, nautobot: ScriptedNautobot, hostname: str, ip: str) -> None:
+    outcome = templates.run("get-obm-ip", hostname=hostname)
+    assert outcome.phase == "Succeeded", outcome
+    assert outcome.outputs["ip"] == ip
+    assert json.loads(outcome.outputs["device"])["name"] == hostname
+
+
+def test_the_names_of_interfaces_are_the_users_to_choose(templates: Templates, nautobot: ScriptedNautobot) -> None:
+    config = templates.get("ConfigMap", "nautobot")["data"]
+    try:
+        templates.config_map("nautobot", **config, obm_interfaces="iLO,iDRAC")
+        assert templates.run("get-obm-ip", hostname="both").outputs["ip"] == "10.46.96.169"
+    finally:
+        templates.config_map("nautobot", **config)
+
+
+@BOTH
+def test_one_of_several_devices_of_a_name_by_its_id(
+    templates: Templates, nautobot: ScriptedNautobot, template: str
+) -> None:
+    outcome = templates.run(template, hostname=identity(nautobot, "twin").upper())
+    assert outcome.phase == "Succeeded", outcome
+    assert json.loads(outcome.outputs["device"])["id"] == identity(nautobot, "twin")
+
+
+def test_the_api_by_itself(templates: Templates, nautobot: ScriptedNautobot) -> None:
+    outcome = templates.run("nautobot-api", uri="/status/")
+    assert json.loads(outcome.outputs["result"])["nautobot-version"]
+
+
+def test_a_slash_at_the_end_of_the_url_does_no_harm(templates: Templates, nautobot: ScriptedNautobot) -> None:
+    config = templates.get("ConfigMap", "nautobot")["data"]
+    try:
+        templates.config_map("nautobot", url=config["url"] + "/")
+        assert templates.run("nautobot-api", uri="status/").phase == "Succeeded"
+    finally:
+        templates.config_map("nautobot", **config)
+    assert asked(nautobot) == ["/api/status/"]
+
+
+# -- no answer, rather than a wrong one
+
+
+@BOTH
+@pytest.mark.parametrize("hostname", ["", " ", "null", "{{workflow.parameters.other}}"])
+def test_without_a_hostname_nothing_is_asked(
+    templates: Templates, nautobot: ScriptedNautobot, template: str, hostname: str
+) -> None:
+    failed(templates.run(template, hostname=hostname), "hostname is missing")
+    assert nautobot.requests == []
+
+
+@BOTH
+@pytest.mark.parametrize("hostname", ["nope", "HOST.domain.local", "x&name=host.domain.local", "x&limit=0", "host*"])
+def test_an_unknown_device(templates: Templates, nautobot: ScriptedNautobot, template: str, hostname: str) -> None:
+    failed(templates.run(template, hostname=hostname), f"Nautobot has no device called '{hostname}'")
+    assert [request.query["name"] for request in nautobot.requests] == [[hostname]]
+
+
+@BOTH
+def test_several_devices_of_a_name_are_told_by_their_ids(
+    templates: Templates, nautobot: ScriptedNautobot, template: str
+) -> None:
+    outcome = templates.run(template, hostname="twin")
+    failed(outcome, "2 devices are called 'twin'", identity(nautobot, "twin"), identity(nautobot, "twin", "DC-B"))
+
+
+@pytest.mark.parametrize(
+    ("hostname", "problem"),
+    [
+        ("no-interface", "device 'no-interface' has no interface called iDRAC or iLO or BMC in Nautobot"),
+        ("no-address", "device 'no-address' has no IP address on iDRAC in Nautobot"),
+        ("sharing", "device 'sharing' has no IP address on iDRAC in Nautobot"),  # another one's is no answer
+    ],
+)
+def test_a_device_without_an_obm_address(
+    templates: Templates, nautobot: ScriptedNautobot, hostname: str, problem: str
+) -> None:
+    failed(templates.run("get-obm-ip", hostname=hostname), problem)
+
+
+def test_an_answer_about_another_device_is_not_believed(templates: Templates, nautobot: ScriptedNautobot) -> None:
+    def everybody(request: Request) -> Response | None:
+        if request.path == "/api/dcim/devices/":
+            request.query.clear()
+        return None
+
+    nautobot.script = everybody
+    failed(templates.run("get-device-nautobot", hostname="nope"), "no device called 'nope'")
+
+
+# -- when Nautobot does not answer as it should
+
+HTML = "<!DOCTYPE html>\n<html><title>Log in</title></html>"
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("response", "words"),
+    [
+        (Response(403, {"detail": "Invalid token"}), ["Nautobot refused", "Invalid token"]),
+        (Response(200, HTML, content_type="text/html"), ["something other than JSON", "<title>Log in</title>"]),
+        (Response(500, HTML, content_type="text/html"), ["something other than JSON"]),
+        (Response(500, {"error": "Redis"}), ["Nautobot refused", "Redis"]),
+        (Response(400, {"name": ["Unknown filter field"]}), ["Nautobot refused", "Unknown filter field"]),
+        (Response(lost=True), ["Nautobot gave no answer"]),
+    ],
+    ids=["bad-token", "html", "html-500", "json-500", "bad-request", "no-answer"],
+)
+def test_what_is_wrong_with_nautobot_is_said(
+    templates: Templates, nautobot: ScriptedNautobot, template: str, response: Response, words: list[str]
+) -> None:
+    nautobot.script = lambda request: response
+    failed(templates.run(template, hostname="host.domain.local"), *words)
+
+
+@BOTH
+def test_a_wrong_token(templates: Templates, nautobot: ScriptedNautobot, template: str) -> None:
+    good = templates.get("Secret", "nautobot-token")
+    try:
+        templates.secret("nautobot-token", bearer_token="Token wrong")
+        failed(templates.run(template, hostname="host.domain.local"), "Invalid token")
+    finally:
+        templates.put(
+            {key: good[key] for key in ("apiVersion", "kind", "data")} | {"metadata": {"name": "nautobot-token"}}
+        )
+
+
+@BOTH
+def test_nautobot_is_down(templates: Templates, nautobot: ScriptedNautobot, template: str) -> None:
+    config = templates.get("ConfigMap", "nautobot")["data"]
+    try:
+        templates.config_map("nautobot", url="http://127.0.0.1:1")
+        outcome = templates.run(template, hostname="host.domain.local")
+    finally:
+        templates.config_map("nautobot", **config)
+    failed(outcome, "Nautobot gave no answer: see the message of the step send-request")
+    assert "127.0.0.1:1" in outcome.node("send-request")["message"]
+
+
+def test_nautobot_is_too_slow(templates: Templates, nautobot: ScriptedNautobot) -> None:
+    template = templates.get("WorkflowTemplate", "nautobot-api")
+    http = next(entry["http"] for entry in template["spec"]["templates"] if entry["name"] == "http")
+    assert http["timeoutSeconds"] == 30
+    http["timeoutSeconds"] = 1
+    nautobot.script = lambda request: Response(200, {}, delay=20)
+    try:
+        templates.client.update(templates.resource("WorkflowTemplate"), template)
+        failed(templates.run("get-device-nautobot", hostname="host.domain.local"), "Nautobot gave no answer")
+    finally:
+        http["timeoutSeconds"] = 30
+        found = templates.get("WorkflowTemplate", "nautobot-api")
+        templates.client.update(templates.resource("WorkflowTemplate"), {**found, "spec": template["spec"]})
+
+
+def test_a_config_map_without_its_label(templates: Templates, nautobot: ScriptedNautobot) -> None:
+    config = templates.get("ConfigMap", "nautobot")["data"]
+    try:
+        templates.config_map("nautobot", labelled=False, **config)
+        failed(
+            templates.run("get-device-nautobot", hostname="host.domain.local"),
+            "kubectl -n argo-events label configmap nautobot workflows.argoproj.io/configmap-type=Parameter",
+        )
+    finally:
+        templates.config_map("nautobot", **config)
+
+
+def test_no_secret_for_the_token(templates: Templates, nautobot: ScriptedNautobot) -> None:
+    good = templates.get("Secret", "nautobot-token")
+    try:
+        templates.remove("Secret", "nautobot-token")
+        outcome = templates.run("get-device-nautobot", hostname="host.domain.local")
+    finally:
+        templates.put(
+            {key: good[key] for key in ("apiVersion", "kind", "data")} | {"metadata": {"name": "nautobot-token"}}
+        )
+    failed(outcome, "Nautobot gave no answer")
+    assert "create secret generic nautobot-token" in outcome.messages()
