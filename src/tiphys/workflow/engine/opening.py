@@ -24,6 +24,7 @@ from tiphys.workflow.spec.types import TemplateRef, WorkflowSpec
 
 __all__ = ["Opened", "Refusal", "open_spec"]
 
+_CHANGING = frozenset(("workflow.status", "workflow.failures", "workflow.duration"))
 _POD_NAMES = "workflows.argoproj.io/pod-name-format"
 
 
@@ -111,9 +112,10 @@ def _spec_to_execute(state: State, workflow: Mapping[str, Any]) -> dict[str, Any
 
 
 def _with_variables(state: State, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The spec with `{{workflow.*}}` replaced; templates keep theirs, to be replaced when they run."""
+    """The spec with `{{workflow.*}}` replaced, but for templates and what changes: those wait for their use."""
     rest = {key: value for key, value in spec.items() if key != "templates"}
-    filled = Pattern(rest).fill(state.variables.values, now=state.now)
+    known = {name: value for name, value in state.variables.values.items() if name not in _CHANGING}
+    filled = Pattern(rest).fill(known, now=state.now)
     return {**filled, "templates": spec.get("templates") or []}
 
 

@@ -2,7 +2,7 @@
 
 Executions create nodes and change them here; nobody else keeps a list of what changed. A row is written after every
 event that changed what a reopened run needs of it. What can be reckoned again (links to children, progress) waits, for
-nodes with many children, until it has grown by a sixty-fourth: a group of 10,000 is not written 10,000 times.
+nodes with much below them, until it has grown by a sixty-fourth: a group of 10,000 is not written 10,000 times.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tiphys.workflow.engine.totals import final_figures
 
 __all__ = ["Tree"]
 
-_WRITTEN_AT_ONCE: Final = 64  # children up to which every change is written
+_WRITTEN_AT_ONCE: Final = 64  # children, or leaves below, up to which every change is written
 _PARTS: Final = 64
 
 
@@ -129,11 +129,8 @@ class Tree:
         """The rows to write now, by id."""
         for node_id, count in list(self._later.items()):
             node = self.nodes[node_id]
-            if (
-                node_id in self._changed
-                or count * _PARTS >= len(node.children)
-                or len(node.children) <= _WRITTEN_AT_ONCE
-            ):
+            size = max(len(node.children), node.tally.total if node.tally is not None else 0)
+            if node_id in self._changed or count * _PARTS >= size or size <= _WRITTEN_AT_ONCE:
                 self._changed[node_id] = None
         rows = {}
         for node_id in self._changed:

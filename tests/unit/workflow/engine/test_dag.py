@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from engine_world import World, dag_of, outcomes, run_of, step, workflow
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from engine_world import World, outcomes, run_of, step, steps_of, values, workflow
 
 SHOW = run_of("show")

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from engine_world import POD, START, World, ended, outcomes, step, steps_of, workflow
 
+from engine_world import POD, START, World, ended, outcomes, step, steps_of, workflow
 from tiphys.workflow.engine.protocol import CreatePod, PodGone, PodReport
 
 

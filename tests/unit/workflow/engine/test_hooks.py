@@ -1,0 +1,139 @@
+"""Exit handlers of workflows, steps and tasks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine_world import POD, World, dag_of, ended, outcomes, run_of, step, steps_of, workflow
+
+TIDY = {"name": "tidy", "container": {"image": "x", "args": ["{{workflow.status}} {{workflow.failures}}"]}}
+
+
+def handled(end: str = "Succeeded", **spec: Any) -> World:
+    """A workflow of one pod, with an exit handler `tidy`."""
+    fields = {"entrypoint": "pod", "templates": [POD, TIDY], "onExit": "tidy", **spec}
+
+    def answer(command: Any) -> Any:
+        return ended(command, "Succeeded" if command.on_exit else end)
+
+    return World(workflow(fields), answer)
+
+
+def test_it_runs_at_the_end_and_knows_how_it_went() -> None:
+    world = handled("Failed").play()
+    node = world.node("wf.onExit")
+    assert (node["phase"], node["nodeFlag"], node["type"]) == ("Succeeded", {"hooked": True}, "Pod")
+    status, _, failures = world.created[-1].template["container"]["args"][0].partition(" ")
+    assert status == "Failed"
+    assert '\\"displayName\\":\\"wf\\"' in failures
+    assert '\\"message\\":\\"main: Error (exit code 1)\\"' in failures
+    assert world.created[-1].on_exit
+    assert (world.status["phase"], world.status["message"]) == ("Failed", "main: Error (exit code 1)")
+
+
+def test_without_failures_there_are_none() -> None:
+    assert handled().play().created[-1].template["container"]["args"] == ['Succeeded "null"']
+
+
+def test_it_fails_a_workflow_that_had_succeeded() -> None:
+    world = handled()
+    world.answer = lambda command: ended(command, "Failed" if command.on_exit else "Succeeded")
+    world.play()
+    assert (world.status["phase"], world.status["message"]) == ("Failed", "main: Error (exit code 1)")
+
+
+def test_one_that_cannot_run_is_the_workflows_error() -> None:
+    world = handled(onExit="nowhere").play()
+    assert world.status["phase"] == "Error"
+    assert world.status["message"] == "error in exit template execution : template nowhere not found"
+
+
+def test_a_hook_exit_runs_as_its_expression_says() -> None:
+    def runs(expression: str) -> bool:
+        world = handled("Failed", onExit="", hooks={"exit": {"template": "tidy", "expression": expression}}).play()
+        return "wf.onExit" in world.phases()
+
+    assert runs("workflow.status == 'Failed'")
+    assert not runs("workflow.status == 'Succeeded'")
+
+
+def test_an_expression_that_is_none_is_the_workflows_error() -> None:
+    world = handled(onExit="", hooks={"exit": {"template": "tidy", "expression": "1 +"}}).play()
+    assert world.status["phase"] == "Error"
+    assert world.status["message"].startswith("error in exit template execution : unexpected token EOF")
+
+
+def test_its_arguments_are_filled_in_at_the_end() -> None:
+    show = run_of("tidy")
+    hook = {"template": "tidy", "arguments": {"parameters": [{"name": "p", "value": "{{workflow.status}}"}]}}
+    world = handled("Failed", onExit="", hooks={"exit": hook}, templates=[POD, show]).play()
+    assert world.created[-1].template["container"]["command"] == ["echo", "Failed"]
+
+
+@pytest.mark.parametrize("shape", [steps_of, dag_of])
+@pytest.mark.parametrize("field", [{"onExit": "tidy"}, {"hooks": {"exit": {"template": "tidy"}}}])
+def test_a_step_has_its_own_and_what_follows_waits_for_it(shape: Any, field: dict[str, Any]) -> None:
+    second = step("b", dependencies=["a"]) if shape is dag_of else step("b")
+    world = World(workflow(shape(step("a", **field), second, templates=(POD, TIDY))))
+    world.begin()
+    world.finish_pod("a")
+    handler = world.node("a.onExit")
+    assert handler["nodeFlag"] == {"hooked": True}
+    assert handler["id"] in world.node("a")["children"]
+    assert "b" not in {node["displayName"] for node in world.status["nodes"].values()}
+    world.finish_pod("a.onExit")
+    assert world.node("b")["phase"] == "Pending"
+    world.play()
+    assert world.status["phase"] == "Succeeded"
+
+
+@pytest.mark.parametrize("shape", [steps_of, dag_of])
+def test_the_end_of_a_steps_handler_does_not_matter(shape: Any) -> None:
+    world = World(workflow(shape(step("a", onExit="tidy"), templates=(POD, TIDY))))
+    world.answer = lambda command: ended(command, "Failed" if command.on_exit else "Succeeded")
+    world.play()
+    assert world.phases()[world.node("a.onExit")["name"]] == "Failed"
+    assert world.status["phase"] == "Succeeded"
+
+
+@pytest.mark.parametrize("shape", [steps_of, dag_of])
+def test_a_steps_handler_sees_its_outputs_and_status(shape: Any) -> None:
+    role = "tasks" if shape is dag_of else "steps"
+    hook = {
+        "template": "show",
+        "expression": f"{role}.a.status == 'Failed'",
+        "arguments": {"parameters": [{"name": "p", "value": f"{{{{{role}.a.exitCode}}}} {{{{{role}.a.status}}}}"}]},
+    }
+    world = World(
+        workflow(shape(step("a", hooks={"exit": hook}), templates=(POD, run_of("show")))), outcomes(a="Failed")
+    )
+    world.play()
+    assert world.created[-1].template["container"]["command"][1] == "1 Failed"
+
+
+def test_a_skipped_step_has_none() -> None:
+    world = World(workflow(steps_of(step("a", when="1 == 2", onExit="tidy"), templates=(POD, TIDY)))).play()
+    assert set(world.phases()) == {"wf", "wf[0]", "wf[0].a"}
+
+
+def test_each_item_of_a_loop_has_its_own() -> None:
+    world = World(workflow(steps_of(step("a", withItems=[0, 1], onExit="tidy"), templates=(POD, TIDY)))).play()
+    assert {"wf[0].a(0:0).onExit", "wf[0].a(1:1).onExit"} <= set(world.phases())
+
+
+def test_a_loop_of_a_dag_has_one_for_each_item_and_one_for_the_whole() -> None:
+    world = World(workflow(dag_of(step("a", withItems=[0, 1], onExit="tidy"), templates=(POD, TIDY)))).play()
+    assert {"wf.a(0:0).onExit", "wf.a(1:1).onExit", "wf.a.onExit"} <= set(world.phases())
+    assert world.status["phase"] == "Succeeded"
+
+
+def test_a_restart_in_the_middle_of_a_handler_waits_for_it() -> None:
+    world = handled("Failed")
+    world.begin()
+    world.finish_pod("wf")
+    world.reopen()
+    assert [command.node_name for command in world.pods.values()] == ["wf.onExit"]
+    world.play()
+    assert world.status["phase"] == "Failed"
