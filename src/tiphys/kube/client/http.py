@@ -14,7 +14,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
 from tiphys.errors import ApiError, ConnectError
-from tiphys.kit.codec import DecodeError, decode, encode
+from tiphys.kit.plainjson import DecodeError, decode, encode
 from tiphys.kit.redact import Secret
 from tiphys.kube.client.api import Item, Items, Object, Propagation, WatchEvent
 from tiphys.kube.client.kubeconfig import Target

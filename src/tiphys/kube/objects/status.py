@@ -27,7 +27,9 @@ __all__ = [
     "invalid_field",
     "method_not_allowed",
     "not_acceptable",
+    "not_decodable",
     "not_found",
+    "not_patchable",
     "required_field",
     "success",
     "too_large",
@@ -159,6 +161,18 @@ def unprocessable(why: str) -> ApiError:
     """422 for a patch that can be read but not applied."""
     message = f"the server rejected our request due to an error in our request: {why}"
     return failure(422, "Invalid", message, {"causes": [{"reason": "UnexpectedServerResponse", "message": why}]})
+
+
+def not_decodable(resource: Resource, why: str) -> ApiError:
+    """400: the body is not what it says it is."""
+    kind = resource.kind
+    return bad_request(f'{kind} in version "{resource.version}" cannot be handled as a {kind}: {why}')
+
+
+def not_patchable(resource: Resource, why: str) -> ApiError:
+    """422: what a patch makes of an object is none of its kind."""
+    # Kubernetes quotes the whole object here, which may be huge, or a Secret.
+    return invalid("", "", "", [("patch", f'Invalid value: "{{...}}": {why}')])
 
 
 def bad_request(message: str) -> ApiError:

@@ -6,13 +6,13 @@ Called by `api` with every object about to be written, on the newest state. What
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tiphys.kit.codec import decode
 from tiphys.kube.objects import status
-from tiphys.kube.objects.resources import Resource
+from tiphys.kube.objects.resources import Resource, served
 from tiphys.kube.objects.status import Cause
 from tiphys.kube.server import escalation, podstrategy, shapes
 from tiphys.kube.server.rbac import GROUP as RBAC
@@ -21,7 +21,9 @@ from tiphys.kube.server.strategies import strategy_of
 from tiphys.kube.server.users import User
 from tiphys.kube.store.api import Key, Store
 
-__all__ = ["Admission", "Admit", "prepare"]
+__all__ = ["Admission", "Admit", "check_namespace", "prepare"]
+
+_NAMESPACES = served("", "namespaces")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +84,29 @@ def _pod(asked: Admission, store: Store) -> list[Cause]:
             raise status.failure(403, "Forbidden", message, {"name": meta["name"], "kind": "pods"})
         podstrategy.mount_token(spec, decode(record.value))
     return podstrategy.create(asked.new)
+
+
+def check_namespace(resource: Resource, namespace: str, value: Mapping[str, Any], store: Store) -> None:
+    """Nothing is made in a namespace that is not there, or is going.
+
+    Raises:
+        ApiError: 400, 403 or 404.
+    """
+    if not resource.namespaced:
+        return
+    if not namespace:
+        raise status.bad_request("an empty namespace may not be set during creation")
+    record = store.get(Key("", "namespaces", "", namespace))
+    if record is None:
+        raise status.not_found(_NAMESPACES, namespace)
+    # Looking for the word is enough to decode only what may carry the field: this is asked at every create.
+    if b'"deletionTimestamp"' in record.value and "deletionTimestamp" in decode(record.value)["metadata"]:
+        about = value.get("metadata") or {}
+        name = about.get("name") or about.get("generateName") or ""
+        message = (
+            f'{resource.qualified} "{name}" is forbidden: unable to create new content in namespace '
+            f"{namespace} because it is being terminated"
+        )
+        what = f"namespace {namespace} is being terminated"
+        cause = {"reason": "NamespaceTerminating", "message": what, "field": "metadata.namespace"}
+        raise status.failure(403, "Forbidden", message, {"name": name, "kind": resource.plural, "causes": [cause]})

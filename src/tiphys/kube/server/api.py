@@ -10,6 +10,7 @@ import asyncio
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from tiphys.errors import ApiError, StoreError
@@ -19,8 +20,10 @@ from tiphys.kit.names import random_suffix
 from tiphys.kube.objects import meta, patches, status
 from tiphys.kube.objects.resources import Resource, served
 from tiphys.kube.server import parts, shapes
-from tiphys.kube.server.admission import Admission, Admit, prepare
+from tiphys.kube.server.admission import Admission, Admit, check_namespace, prepare
+from tiphys.kube.server.changes import changed
 from tiphys.kube.server.deletion import PROTECTED, DeleteOptions, check
+from tiphys.kube.server.fields import Catalogue, Fields
 from tiphys.kube.server.listing import Lister, ListOptions, Page, predicate, revision_of
 from tiphys.kube.server.rbac import GROUP as RBAC
 from tiphys.kube.server.rbac import Authorizer
@@ -31,6 +34,8 @@ from tiphys.kube.store.api import Decision, Delete, Key, Put, Record, Store
 __all__ = ["Api", "Request", "Result"]
 
 _NAMESPACES = served("", "namespaces")
+_Refusal = Callable[[Resource, str], ApiError]
+_NOBODY: Mapping[str, Fields] = MappingProxyType({})
 _CUSTOM = ("argoproj.io", "external-secrets.io")
 _NO_STRATEGIC = (
     "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, "
@@ -42,7 +47,11 @@ _TRIES = 8
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Who asks for what: the part that all verbs share."""
+    """Who asks for what: the part that all verbs share.
+
+    Attributes:
+        field_validation: what becomes of fields that the kind has not: Ignore, Warn or Strict.
+    """
 
     user: User
     resource: Resource
@@ -50,6 +59,7 @@ class Request:
     name: str = ""
     subresource: str = ""
     dry_run: bool = False
+    field_validation: str = "Ignore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +77,24 @@ class Api:
         store: where objects are.
         admit: functions called with every object about to be written; they may raise ApiError, and return warnings.
         clock: for timestamps.
+        fields: who knows the fields of the kinds of an API group that is not built in.
 
     Attributes:
         authorizer: what RBAC says.
+        catalogue: which fields the kinds have.
     """
 
-    def __init__(self, store: Store, admit: Sequence[Admit] = (), clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        store: Store,
+        admit: Sequence[Admit] = (),
+        clock: Clock = utc_now,
+        fields: Mapping[str, Fields] = _NOBODY,
+    ) -> None:
         self.store = store
         self.authorizer = Authorizer(store)
         self.clock = clock
+        self.catalogue = Catalogue(fields)
         self._admit = tuple(admit)
         self._lister = Lister(store)
 
@@ -134,7 +153,7 @@ class Api:
         value["apiVersion"], value["kind"] = resource.api_version, resource.kind
         if (value.get("metadata") or {}).get("resourceVersion"):
             raise status.bad_request("resourceVersion should not be set on objects to be created")
-        self._check_namespace(request, value)
+        check_namespace(resource, request.namespace, value, self.store)
         for last in range(_TRIES, -1, -1):
             new = meta.for_create(
                 resource,
@@ -162,6 +181,7 @@ class Api:
         def decide(before: Record | None) -> Decision:
             if before is not None:
                 raise status.already_exists(resource, key.name)
+            warnings.extend(self._unknown(request, new, status.not_decodable))
             warnings.extend(self._admitted(request, "CREATE", new, None))
             taken = parts.take_parts(resource, new)
             return Put(new, parts.difference({}, taken))
@@ -179,7 +199,7 @@ class Api:
         if resource.group in _CUSTOM and not about.get("resourceVersion"):
             cause = status.invalid_field("metadata.resourceVersion", 0, "must be specified for an update")
             raise status.invalid(resource.kind, resource.group, request.name, [cause])
-        return await self._change(request, lambda _: value)
+        return await self._change(request, lambda _: value, status.not_decodable)
 
     async def patch(self, request: Request, body: Any, kind: str) -> Result:
         """Change an object by a patch: merge, json or strategic."""
@@ -187,16 +207,16 @@ class Api:
         if kind == "merge" and isinstance(body, dict):
             if parts.kept_in_parts(request.resource) and not parts.replaces(request.resource, body):
                 return await self._merge(request, body)
-            return await self._change(request, lambda old: patches.merge_patch(old, body))
+            return await self._change(request, lambda old: patches.merge_patch(old, body), status.not_patchable)
         if kind == "json" and isinstance(body, list):
-            return await self._change(request, lambda old: patches.json_patch(old, body))
+            return await self._change(request, lambda old: patches.json_patch(old, body), status.not_patchable)
         if kind == "strategic" and isinstance(body, dict):
             if request.resource.group in _CUSTOM:
                 raise status.unsupported_media_type(_NO_STRATEGIC)
-            return await self._change(request, lambda old: patches.strategic_merge(old, body))
+            return await self._change(request, lambda old: patches.strategic_merge(old, body), status.not_patchable)
         raise status.bad_request("the body of a patch is an object (merge, strategic) or a list of operations (json)")
 
-    async def _change(self, request: Request, change: Callable[[dict[str, Any]], Any]) -> Result:
+    async def _change(self, request: Request, change: Callable[[dict[str, Any]], Any], refused: _Refusal) -> Result:
         """Write what `change` makes of the whole object."""
         resource, key = request.resource, _key(request)
         warnings: list[str] = []
@@ -205,7 +225,8 @@ class Api:
             if before is None:
                 raise status.not_found(resource, request.name)
             old = parts.assembled(before)
-            new = meta.for_update(resource, _changed(request, change(old), old, before), old)
+            new = meta.for_update(resource, changed(resource, request.subresource, change(old), old, before), old)
+            warnings.extend(self._unknown(request, new, refused))
             warnings.extend(self._admitted(request, "UPDATE", new, old))
             unchanged = meta.same(new, old)
             taken = parts.take_parts(resource, new)
@@ -225,18 +246,19 @@ class Api:
             if before is None:
                 raise status.not_found(resource, request.name)
             old = decode(before.value)
-            new = _changed(request, patches.merge_patch(old, body), old, before)
-            changed = parts.merged(before.parts, named)
-            new = meta.for_update(resource, new, old, parts_changed=bool(changed))
-            if (spec := changed.get(parts.SPEC)) is not None:
+            new = changed(resource, request.subresource, patches.merge_patch(old, body), old, before)
+            rows = parts.merged(before.parts, named)
+            new = meta.for_update(resource, new, old, parts_changed=bool(rows))
+            if (spec := rows.get(parts.SPEC)) is not None:
                 whole = {**new, "spec": decode(spec)}
+                warnings.extend(self._unknown(request, whole, status.not_patchable))
                 warnings.extend(self._admitted(request, "UPDATE", whole, {**old, "spec": parts.spec_of(before)}))
-                changed[parts.SPEC] = encode(whole["spec"])
+                rows[parts.SPEC] = encode(whole["spec"])
             else:
                 shapes.check(resource, new)
             if meta.finished(resource, new):
                 return Delete(new)
-            return Put(new, changed) if changed or not meta.same(new, old) else None
+            return Put(new, rows) if rows or not meta.same(new, old) else None
 
         return Result(await self._decide(request, key, decide), tuple(warnings))
 
@@ -320,66 +342,20 @@ class Api:
             raise status.not_found(request.resource, key.name)
         return before
 
+    def _unknown(self, request: Request, new: dict[str, Any], refused: _Refusal) -> list[str]:
+        """Fields that the kind has not: as warnings, or refused, as the request asks for."""
+        if request.field_validation == "Ignore":
+            return []
+        told = [f'unknown field "{path}"' for path in self.catalogue.unknown(request.resource, new)]
+        if told and request.field_validation == "Strict":
+            raise refused(request.resource, "strict decoding error: " + ", ".join(told))
+        return told
+
     def _admitted(self, request: Request, operation: str, new: dict[str, Any], old: dict[str, Any] | None) -> list[str]:
         asked = Admission(request.user, operation, request.resource, request.subresource, new, old)
         prepare(asked, self.store, self.authorizer)
         return [warning for admit in self._admit for warning in admit(asked)]
 
-    def _check_namespace(self, request: Request, value: Mapping[str, Any]) -> None:
-        if not request.resource.namespaced:
-            return
-        if not request.namespace:
-            raise status.bad_request("an empty namespace may not be set during creation")
-        record = self.store.get(Key("", "namespaces", "", request.namespace))
-        if record is None:
-            raise status.not_found(_NAMESPACES, request.namespace)
-        # Looking for the word is enough to decode only what may carry the field: this is asked at every create.
-        if b'"deletionTimestamp"' in record.value and "deletionTimestamp" in decode(record.value)["metadata"]:
-            about = value.get("metadata") or {}
-            name = about.get("name") or about.get("generateName") or ""
-            message = (
-                f'{request.resource.qualified} "{name}" is forbidden: unable to create new content in namespace '
-                f"{request.namespace} because it is being terminated"
-            )
-            what = f"namespace {request.namespace} is being terminated"
-            cause = {"reason": "NamespaceTerminating", "message": what, "field": "metadata.namespace"}
-            raise status.failure(
-                403, "Forbidden", message, {"name": name, "kind": request.resource.plural, "causes": [cause]}
-            )
-
 
 def _key(request: Request) -> Key:
     return Key(request.resource.group, request.resource.plural, request.namespace, request.name)
-
-
-def _changed(request: Request, new: Any, old: dict[str, Any], before: Record) -> dict[str, Any]:
-    """What a change made of an object, as far as the request may change it."""
-    resource = request.resource
-    if not isinstance(new, dict) or not isinstance(new.setdefault("metadata", {}), dict):
-        raise status.bad_request("the result is not an object with metadata")
-    sent = new["metadata"].get("resourceVersion")
-    if sent not in (None, "", str(before.revision)):
-        raise status.conflict(resource, request.name)
-    if (uid := new["metadata"].get("uid")) and uid != before.uid:
-        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {before.uid}"
-        raise status.conflict(resource, request.name, why)
-    written = _of_subresource(resource, request.subresource, old, new)
-    written["apiVersion"], written["kind"] = resource.api_version, resource.kind
-    return written
-
-
-def _of_subresource(resource: Resource, subresource: str, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """A write of the object leaves status alone where status is a subresource; a write of status all the rest."""
-    if subresource:
-        field = "spec" if subresource == "finalize" else "status"
-        kept = {key: value for key, value in old.items() if key != field}
-        kept["metadata"] = dict(old["metadata"])
-        if field in new:
-            kept[field] = new[field]
-        return kept
-    taken: tuple[str, ...] = ("status",) if "status" in resource.subresources else ()
-    if resource is _NAMESPACES:
-        taken = ("spec", "status")  # its spec is but the finalizers: /finalize writes them
-    kept = {key: value for key, value in new.items() if key not in taken}
-    kept.update((field, old[field]) for field in taken if field in old)
-    return kept

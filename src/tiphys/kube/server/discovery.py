@@ -1,4 +1,4 @@
-"""What is served, as clients ask for it: groups, resources, the OpenAPI skeleton, the version. All from one table."""
+"""What is served, as clients ask for it: groups, resources, the version. All from one table; pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import platform
 from typing import Any
 
 from tiphys import __version__
+from tiphys.kit.codec import encode
 from tiphys.kube.objects.resources import RESOURCES, Resource
 
 __all__ = ["AGGREGATED", "respond"]
@@ -14,14 +15,14 @@ AGGREGATED = "apidiscovery.k8s.io"
 _KUBERNETES = "33"  # the API's age: kubectl warns beyond one minor version of its own
 
 
-def respond(path: str, accept: str) -> tuple[dict[str, Any], str] | None:
+def respond(path: str, accept: str) -> tuple[bytes, str] | None:
     """The document at a path and its media type; None where there is none."""
     if path in ("/api", "/apis"):
         if AGGREGATED in accept:
             version = "v2" if "v=v2;" in accept + ";" or "v=v2," in accept else "v2beta1"
             kind = f"application/json;g={AGGREGATED};v={version};as=APIGroupDiscoveryList"
-            return _aggregated(path == "/api", version), kind
-        return (_core() if path == "/api" else _groups()), "application/json"
+            return encode(_aggregated(path == "/api", version)), kind
+        return encode(_core() if path == "/api" else _groups()), "application/json"
     found: dict[str, Any] | None = None
     parts = path.strip("/").split("/")
     if path == "/version":
@@ -33,12 +34,7 @@ def respond(path: str, accept: str) -> tuple[dict[str, Any], str] | None:
         found = found and {"kind": "APIGroup", "apiVersion": "v1", **found}
     elif parts[0] == "apis" and len(parts) == 3:
         found = _resources(parts[1], parts[2])
-    elif path == "/openapi/v3":
-        places = [f"apis/{group}/{version}" if group else f"api/{version}" for group, version in _versions()]
-        found = {"paths": {place: {"serverRelativeURL": f"/openapi/v3/{place}?hash={__version__}"} for place in places}}
-    elif path.startswith("/openapi/v3/"):
-        found = _openapi(path.removeprefix("/openapi/v3/"))
-    return (found, "application/json") if found is not None else None
+    return (encode(found), "application/json") if found is not None else None
 
 
 def _version() -> dict[str, Any]:
@@ -135,26 +131,3 @@ def _aggregated_resource(resource: Resource, version: str) -> dict[str, Any]:
     if below:
         row["subresources"] = below
     return row
-
-
-def _openapi(place: str) -> dict[str, Any] | None:
-    """Enough for `kubectl apply`: every kind takes the fieldValidation parameter, so the server validates."""
-    parts = place.split("/")
-    group, version = (parts[1], parts[2]) if len(parts) == 3 else ("", parts[-1])
-    paths, schemas = dict[str, Any](), dict[str, Any]()
-    for resource in _served(group, version):
-        kind = {"group": group, "version": version, "kind": resource.kind}
-        scope = "/namespaces/{namespace}" if resource.namespaced else ""
-        parameter = {"name": "fieldValidation", "in": "query", "schema": {"type": "string"}}
-        operation = {"parameters": [parameter], "x-kubernetes-group-version-kind": kind, "responses": {}}
-        paths[f"/{place}{scope}/{resource.plural}/{{name}}"] = {"patch": operation}
-        paths[f"/{place}{scope}/{resource.plural}"] = {"post": operation}
-        schemas[f"{group or 'core'}.{version}.{resource.kind}"] = {
-            "type": "object",
-            "x-kubernetes-group-version-kind": [kind],
-            "x-kubernetes-preserve-unknown-fields": True,
-        }
-    if not paths:
-        return None
-    info = {"title": "Tiphys", "version": __version__}
-    return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": schemas}}

@@ -17,6 +17,7 @@ from tiphys.kube.server.answers import Answers, reply, warnings_of
 from tiphys.kube.server.api import Api, Request, Result
 from tiphys.kube.server.deletion import options_of
 from tiphys.kube.server.listing import ListOptions
+from tiphys.kube.server.openapi import OpenApi
 from tiphys.kube.server.podlogs import PodLogs
 from tiphys.kube.server.requests import (
     Call,
@@ -63,6 +64,7 @@ class App:
 
     def __init__(self, api: Api, tokens: Tokens, reviews: Reviews, logs: PodLogs) -> None:
         self._api, self._tokens, self._reviews, self._logs = api, tokens, reviews, logs
+        self._openapi = OpenApi(api.catalogue)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -110,12 +112,13 @@ class App:
         if user is not ANONYMOUS and not self._api.authorizer.allows_path(user, "get", path):
             why = f'User "{user.name}" cannot get path "{path}"'
             raise status.failure(403, "Forbidden", f"forbidden: {why}")
-        found = discovery.respond(path, headers.get("accept", ""))
+        accept = headers.get("accept", "")
+        found = self._openapi.respond(path, accept) or discovery.respond(path, accept)
         if found is None:
             raise status.failure(404, "NotFound", _NOT_FOUND)
         if call.method not in ("GET", "HEAD"):
             raise status.method_not_allowed()
-        await reply(send, 200, encode(found[0]), found[1])
+        await reply(send, 200, *found)
 
     def _user(self, authorization: str) -> User:
         if not authorization:
@@ -129,11 +132,15 @@ class App:
     # -- verbs ---------------------------------------------------------------------------------------------------
 
     async def _resource(self, call: Call, place: Place) -> None:
-        dry_run = call.query.get("dryRun", "")
-        if dry_run not in ("", "All"):
-            cause = status.unsupported_field("dryRun", dry_run, ("All",))
-            raise status.invalid("Options", "meta.k8s.io", "", [cause])
-        request = Request(call.user, place.resource, place.namespace, place.name, place.subresource, bool(dry_run))
+        dry_run, validation = call.query.get("dryRun", ""), call.query.get("fieldValidation") or "Warn"
+        wrong = [status.unsupported_field("dryRun", dry_run, ("All",))] if dry_run not in ("", "All") else []
+        if validation not in ("Ignore", "Warn", "Strict"):
+            wrong.append(status.unsupported_field("fieldValidation", validation, ("", "Ignore", "Strict", "Warn")))
+        if wrong:
+            raise status.invalid("CreateOptions", "meta.k8s.io", "", wrong)
+        request = Request(
+            call.user, place.resource, place.namespace, place.name, place.subresource, bool(dry_run), validation
+        )
         handler = {
             "GET": self._read,
             "HEAD": self._read,
@@ -259,6 +266,8 @@ async def _object(call: Call) -> dict[str, Any]:
     value = parsed(await body_of(call), call.headers.get("content-type", ""))
     if not isinstance(value, dict):
         raise status.bad_request("the body of the request is not an object")
+    if not isinstance(value.get("metadata"), dict | None):
+        raise status.bad_request("the metadata of the object is not an object")
     return value
 
 

@@ -17,7 +17,7 @@ from tiphys.kit.clock import rfc3339, rfc3339_micro
 from tiphys.kit.codec import DecodeError, decode
 from tiphys.kube.objects import status
 
-__all__ = ["MEDIA_TYPE", "to_json"]
+__all__ = ["MEDIA_TYPE", "table", "to_json"]
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 _MAGIC = b"k8s\0"
@@ -26,7 +26,8 @@ _Field = tuple[int, str, str, str]
 
 
 @cache
-def _table() -> dict[str, dict[int, _Field]]:
+def table() -> dict[str, dict[int, _Field]]:
+    """The messages: of each its fields by their numbers, as (number, JSON name, type, flags)."""
     text = resources.files("tiphys.kube.server").joinpath("data/protobuf.json").read_bytes()
     return {message: {field[0]: tuple(field) for field in fields} for message, fields in decode(text).items()}
 
@@ -45,7 +46,7 @@ def to_json(body: bytes) -> dict[str, Any]:
         version, kind = about.get(1, ""), about.get(2, "")
         group = version.partition("/")[0].partition(".")[0] if "/" in version else "core"
         name = "meta/v1.DeleteOptions" if kind == "DeleteOptions" else f"{group}/{version.rpartition('/')[2]}.{kind}"
-        if name not in _table():
+        if name not in table():
             raise status.bad_request(
                 f"{kind or 'this'} of {version or 'no version'} is not taken as protobuf: send JSON"
             )
@@ -93,9 +94,9 @@ def _fields(data: Any) -> Iterator[tuple[int, Any]]:
 def _message(name: str, data: bytes, depth: int) -> dict[str, Any]:
     if depth > _DEPTH:
         raise ValueError("it is nested too deeply")
-    table, result = _table()[name], dict[str, Any]()
+    fields, result = table()[name], dict[str, Any]()
     for number, raw in _fields(data):
-        field = table.get(number)
+        field = fields.get(number)
         if field is None:
             continue  # a field of a newer Kubernetes
         _, key, kind, flags = field

@@ -171,8 +171,8 @@ class Reviews:
         held = self._api.authorizer.held(request.user, spec.namespace)
         rules = list(held.rules)
         if MASTERS in request.user.groups:
-            rules.insert(0, {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]})
-            rules.insert(1, {"verbs": ["*"], "nonResourceURLs": ["*"]})
+            everywhere = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
+            rules = [everywhere, {"verbs": ["*"], "nonResourceURLs": ["*"]}]
         fields = ("verbs", "apiGroups", "resources", "resourceNames")
         return {
             "resourceRules": [{k: rule[k] for k in fields if k in rule} for rule in rules if rule.get("resources")],
@@ -213,8 +213,7 @@ def _lens(spec: Mapping[str, Any], kind: type[Any], resource: Resource) -> Any:
     try:
         return convert(spec, kind)
     except DecodeError as error:
-        what = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
-        raise status.bad_request(f"{what}: spec: {error}") from error
+        raise status.not_decodable(resource, f"spec: {error}") from error
 
 
 def _invalid(request: Request, field: str, what: str) -> Exception:

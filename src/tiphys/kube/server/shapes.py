@@ -213,5 +213,4 @@ def check(resource: Resource, value: _Object) -> None:
     try:
         convert(value, _SHAPES.get(resource.plural, _Custom))
     except DecodeError as error:
-        what = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
-        raise status.bad_request(f"{what}: {error}") from error
+        raise status.not_decodable(resource, str(error)) from error
