@@ -41,7 +41,7 @@ def run(options: Options) -> int:
 
 def _unquoted(value: str) -> str:
     """A value in double quotes is one string of JSON."""
-    from tiphys.kit.codec import DecodeError, decode
+    from tiphys.kit.plainjson import DecodeError, decode
 
     if len(value) < 2 or not (value[0] == value[-1] == '"'):
         return value

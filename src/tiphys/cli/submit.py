@@ -83,7 +83,7 @@ def _parameters_of(path: str) -> list[str]:
     """`NAME=VALUE` for each key of a YAML or JSON file; values that are no strings as JSON."""
     from tiphys.cli.manifests import read
     from tiphys.kit import yaml
-    from tiphys.kit.codec import encode
+    from tiphys.kit.plainjson import encode
 
     (source,) = read([path])
     values = yaml.load(source.text)

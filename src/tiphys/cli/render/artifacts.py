@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tiphys.kit.codec import encode
+from tiphys.kit.plainjson import encode
 
 __all__ = ["artifact"]
 

@@ -15,7 +15,7 @@ from tiphys.cli.render.columns import columns
 from tiphys.cli.render.humanize import moment, short
 from tiphys.cli.render.resources import resources_duration
 from tiphys.cli.render.style import PLAIN, Style
-from tiphys.workflow.engine.names import node_id, pod_name
+from tiphys.workflow.names import node_id, pod_name
 
 __all__ = ["Format", "node_tree"]
 

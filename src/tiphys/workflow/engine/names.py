@@ -4,26 +4,11 @@ from __future__ import annotations
 
 import re
 
-from tiphys.kit.names import fnv1a_32
+from tiphys.workflow.names import node_id, pod_name
 
 __all__ = ["display_name", "loop_index", "node_id", "pod_name", "step_of"]
 
-# A resource's name is at most 253 characters; the hash and its hyphen take 11 of them.
-_POD_PREFIX = 242
 _SEPARATOR = re.compile(r"^(\[\d+\])?\.")
-
-
-def node_id(workflow: str, name: str) -> str:
-    """The id of a node: the workflow's name for the entry node, else that name and a hash of the node's."""
-    return workflow if name == workflow else f"{workflow}-{fnv1a_32(name)}"
-
-
-def pod_name(workflow: str, node: str, template: str) -> str:
-    """The name of a node's pod (format v2); an inline template has no name to show."""
-    if node == workflow:
-        return workflow
-    prefix = f"{workflow}-{template}" if template else workflow
-    return f"{prefix[:_POD_PREFIX]}-{fnv1a_32(node)}"
 
 
 def display_name(name: str, boundary: str) -> str:

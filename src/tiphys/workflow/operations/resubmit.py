@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tiphys.errors import UsageError
-from tiphys.workflow.engine.names import node_id
+from tiphys.workflow.names import node_id
 from tiphys.workflow.operations import labels
 from tiphys.workflow.operations.submit import with_parameters
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tiphys.errors import UsageError
-from tiphys.workflow.engine.names import pod_name
+from tiphys.workflow.names import pod_name
 from tiphys.workflow.operations import labels
 from tiphys.workflow.operations.selection import matching, template_of_node
 from tiphys.workflow.operations.submit import with_parameters
