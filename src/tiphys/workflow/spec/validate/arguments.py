@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tiphys.workflow.spec.validate.rules import PLACEHOLDER, InvalidError, by_name, parameter_names, text_of
 
-__all__ = ["ANYTHING", "Supplied", "check_arguments", "has_location", "input_values"]
+__all__ = ["ANYTHING", "Supplied", "bind", "check_arguments", "has_location"]
 
 _LOCATIONS: Final = ("artifactory", "azure", "gcs", "git", "hdfs", "http", "oss", "plugin", "raw", "s3")
 _ONLY: Final = "valueFrom only allows: default, configMapKeyRef and supplied"
@@ -76,14 +76,14 @@ def _check_parameter(parameter: Mapping[str, Any], where: str, *, may_be_empty: 
         raise InvalidError(f"{where}.value should be present in {where}.enum list")
 
 
-def input_values(template: Mapping[str, Any], supplied: Supplied) -> dict[str, str]:
-    """The values of a template's input parameters; without those that a ConfigMap will give.
+def bind(template: Mapping[str, Any], supplied: Supplied) -> dict[str, Any]:
+    """The template with the values of its input parameters; those that a ConfigMap will give have none yet.
 
     Raises:
-        InvalidError: one was not supplied; nor was an artifact.
+        InvalidError: one was not supplied, or an artifact was not.
     """
     inputs = template.get("inputs") or {}
-    values = {}
+    bound = []
     for parameter in inputs.get("parameters") or ():
         value, source = parameter.get("value"), parameter.get("valueFrom")
         if value is None:
@@ -94,11 +94,19 @@ def input_values(template: Mapping[str, Any], supplied: Supplied) -> dict[str, s
             value, source = given.get("value"), None if given.get("value") is not None else given.get("valueFrom")
         if value is None and (source or {}).get("configMapKeyRef") is None:
             raise InvalidError(f"inputs.parameters.{parameter['name']} was not supplied")
-        if value is not None:
-            values[parameter["name"]] = text_of(value)
-    for artifact in inputs.get("artifacts") or ():
-        name = artifact["name"]
-        missing = supplied.artifacts is not None and name not in supplied.artifacts
-        if missing and not artifact.get("optional") and not has_location(artifact):
-            raise InvalidError(f"inputs.artifacts.{name} was not supplied")
-    return values
+        row = {**parameter, "value": value, "valueFrom": source}
+        bound.append({key: item for key, item in row.items() if item is not None})
+    artifacts = [_bind_artifact(artifact, supplied) for artifact in inputs.get("artifacts") or ()]
+    return {**template, "inputs": {**inputs, "parameters": bound, "artifacts": artifacts}}
+
+
+def _bind_artifact(artifact: Mapping[str, Any], supplied: Supplied) -> dict[str, Any]:
+    """Where it is kept, as the argument says; where it goes to, as the input says."""
+    name = artifact["name"]
+    given = {"name": name} if supplied.artifacts is None else supplied.artifacts.get(name)
+    if given is not None:
+        own = {field: artifact[field] for field in ("path", "mode", "recurseMode") if field in artifact}
+        return {**given, **own}
+    if not artifact.get("optional") and not has_location(artifact):
+        raise InvalidError(f"inputs.artifacts.{name} was not supplied")
+    return dict(artifact)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+from tiphys.errors import UsageError
+from tiphys.kit import yaml
 from tiphys.workflow.spec.validate.context import Template, Walk
 from tiphys.workflow.spec.validate.rules import PLACEHOLDER, InvalidError, global_name, parameter_names
 from tiphys.workflow.spec.validate.scope import LEAVES
 
 __all__ = ["check_inputs", "check_leaf", "check_outputs", "check_timeout"]
 
+_EXPRESSION: Final = re.compile(r"\{\{\s*=.+?\}\}")
 _ONE_SOURCE: Final = "choose one of: path, jqFilter, jsonPath, parameter, raw"
 _SOURCES: Final = ("path", "jqFilter", "jsonPath", "parameter", "expression")
 _ACTIONS: Final = ("get", "create", "apply", "delete", "replace", "patch")
@@ -27,10 +32,24 @@ def check_inputs(template: Template) -> None:
         parameter_names(inputs.get(kind) or (), f"{where}.{kind}")
     for artifact in inputs.get("artifacts") or ():
         here = f"{where}.artifacts.{artifact['name']}"
-        if template.kind not in LEAVES and artifact.get("path"):
-            raise InvalidError(f"{here}.path only valid in container/script templates")
+        _check_path(artifact, here, template.kind)
         if artifact.get("from"):
             raise InvalidError(f"{here}.from not valid in inputs")
+
+
+def _check_path(artifact: Mapping[str, Any], where: str, kind: str) -> None:
+    """A leaf's artifact has a path, which does not lead out of the folder it begins in."""
+    path, name = artifact.get("path") or "", artifact["name"]
+    if kind not in LEAVES:
+        if path:
+            raise InvalidError(f"{where}.path only valid in container/script templates")
+        return
+    if not path:
+        raise InvalidError(f"error in {where}: Artifact '{name}' did not specify a path")
+    safe, up, _ = f"{path}/".partition("/../")
+    if up and safe and not posixpath.normpath(path).startswith(f"{safe}/"):
+        why = "attempted to use a path containing '..'. Directory traversal is not permitted"
+        raise InvalidError(f"error in {where}: Artifact '{name}' {why}")
 
 
 def check_timeout(template: Template) -> None:
@@ -95,6 +114,11 @@ def _check_resource(resource: Mapping[str, Any], where: str) -> None:
     if action not in ("delete", "get") and not manifest and source is None:
         here = f"{where}.resource.manifest"
         raise InvalidError(f"either {here} or {here}From must be specified")
+    if manifest and source is None and not manifest.startswith(PLACEHOLDER):
+        try:
+            yaml.load(_EXPRESSION.sub(PLACEHOLDER, manifest))
+        except UsageError as error:
+            raise InvalidError(f"{where}.resource.manifest must be a valid yaml") from error
     if manifest and source is not None:
         raise InvalidError(
             "shouldn't have both `manifest` and `manifestFrom` specified in `Manifest` for resource template"
@@ -126,8 +150,7 @@ def check_outputs(walk: Walk, template: Template, scope: Collection[str]) -> Non
         raise InvalidError(f"{where} {error}") from error
     for artifact in outputs.get("artifacts") or ():
         here = f"{where}.artifacts.{artifact['name']}"
-        if template.kind not in LEAVES and artifact.get("path"):
-            raise InvalidError(f"{here}.path only valid in container/script templates")
+        _check_path(artifact, here, template.kind)
         global_name(artifact.get("globalName") or "", here)
     for parameter in outputs.get("parameters") or ():
         here = f"{where}.parameters.{parameter['name']}"

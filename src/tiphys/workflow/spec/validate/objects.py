@@ -205,6 +205,8 @@ class _Whole:
         """Check a template that the spec itself names; as Argo, in other words when it is another object's."""
         if self._base.kind:
             ref = self._spec["workflowTemplateRef"]
+            if "{{" in name:
+                return
             known = {template.get("name") for template in self._base.spec.get("templates") or ()}
             if name not in known:
                 raise InvalidError(f"template reference {ref.get('name') or ''}.{name} not found")

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from tiphys.workflow.spec.validate.rules import InvalidError
 
-__all__ = ["ANY_ARTIFACT", "ANY_ITEM", "ANY_PARAMETER", "fill", "fill_text", "resolvable"]
+__all__ = ["ANY_ARTIFACT", "ANY_ITEM", "ANY_PARAMETER", "fill", "resolvable"]
 
 ANY_ITEM: Final = "item.*"
 ANY_PARAMETER: Final = "workflow.outputs.parameters.*"
@@ -34,22 +34,22 @@ _AT_RUN_TIME: Final = (
 )
 
 
-def fill(value: T, *passes: Mapping[str, str]) -> T:
-    """The value with the tags that the passes know replaced in its texts, keys too; one pass after another."""
+def fill(value: T, known: Mapping[str, str]) -> T:
+    """The value with the tags that are known replaced in its texts, keys too.
+
+    Of tags in tags the inner one is replaced, and the outer one left for another call.
+    """
     filled: Any = value
     if isinstance(value, str):
-        filled = value
-        for known in passes:
-            filled = fill_text(filled, known)
+        filled = _fill_text(value, known)
     elif isinstance(value, dict):
-        filled = {fill(key, *passes): fill(item, *passes) for key, item in value.items()}
+        filled = {_fill_text(key, known): fill(item, known) for key, item in value.items()}
     elif isinstance(value, list):
-        filled = [fill(item, *passes) for item in value]
+        filled = [fill(item, known) for item in value]
     return filled  # type: ignore[no-any-return]
 
 
-def fill_text(text: str, known: Mapping[str, str]) -> str:
-    """One text; of tags in tags the inner one is replaced, and the outer one left for another pass."""
+def _fill_text(text: str, known: Mapping[str, str]) -> str:
     if "{{" not in text:
         return text
 

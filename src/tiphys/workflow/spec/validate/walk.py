@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from tiphys.workflow.spec.fields import wrong
 from tiphys.workflow.spec.resolve import find_template, kinds_of
-from tiphys.workflow.spec.validate.arguments import ANYTHING, Supplied, input_values
+from tiphys.workflow.spec.validate.arguments import ANYTHING, Supplied, bind
 from tiphys.workflow.spec.validate.context import Base, Template
 from tiphys.workflow.spec.validate.dag import check_dag
 from tiphys.workflow.spec.validate.leaves import check_inputs, check_leaf, check_outputs, check_timeout
-from tiphys.workflow.spec.validate.rules import PLACEHOLDER, InvalidError, Lookup
+from tiphys.workflow.spec.validate.rules import PLACEHOLDER, InvalidError, Lookup, text_of
 from tiphys.workflow.spec.validate.scope import LEAVES, POD_LEAVES, RETRY_VARIABLES
 from tiphys.workflow.spec.validate.steps import check_steps
 from tiphys.workflow.spec.validate.tags import fill, resolvable
@@ -133,27 +133,27 @@ class Templates:
         if any(not container.get("name") for container in raw.get("initContainers") or ()):
             raise InvalidError("initContainers must all have container name")
         try:
-            values = input_values(raw, supplied)
+            bound = bind(raw, supplied)
         except InvalidError as error:
             raise InvalidError(f"templates.{name} {error}") from error
         local = dict.fromkeys(_locals(template), PLACEHOLDER)
-        filled = replace(template, raw=self._filled(raw, values, local))
+        filled = replace(template, raw=self._filled(bound, local))
         check_timeout(filled)
         if template.key not in self._checked and template.depth < _DEEPEST:
             self._checked.add(template.key)
             self._check_inside(filled, _inputs_of(template) | set(local) | set(outer))
 
-    def _filled(self, raw: Mapping[str, Any], values: Mapping[str, str], local: Mapping[str, str]) -> Mapping[str, Any]:
-        """The template with the values that are known."""
-        first = {**self.known, **local}
-        second = {f"inputs.parameters.{name}": fill(value, first) for name, value in values.items()}
-        if values:
-            second["inputs.parameters"] = PLACEHOLDER
+    def _filled(self, raw: Mapping[str, Any], local: Mapping[str, str]) -> Mapping[str, Any]:
+        """The template with the variables that are known filled in: the workflow's first, then the inputs."""
+        first = fill(raw, {**self.known, **local})
+        second = {"inputs.parameters": PLACEHOLDER}
+        for parameter in (first.get("inputs") or {}).get("parameters") or ():
+            if "value" in parameter:
+                second[f"inputs.parameters.{parameter['name']}"] = text_of(parameter["value"])
         for field in ("inputs", "outputs"):
-            for artifact in (raw.get(field) or {}).get("artifacts") or ():
-                if artifact.get("path"):
-                    second[f"{field}.artifacts.{artifact['name']}.path"] = artifact["path"]
-        return fill(raw, first, second)
+            for artifact in (first.get(field) or {}).get("artifacts") or ():
+                second[f"{field}.artifacts.{artifact['name']}.path"] = artifact.get("path") or PLACEHOLDER
+        return fill(first, second)
 
     def _check_inside(self, template: Template, scope: set[str]) -> None:
         if template.kind == "steps":
