@@ -34,6 +34,10 @@ class Tree:
         for node in self.nodes.values():
             self._count(node)
         self._later.clear()  # they were written when they were counted first
+        for node in self.nodes.values():
+            if node.tally is not None and not node.fulfilled and node.progress != node.tally.progress:
+                node.progress = node.tally.progress
+                self._changed[node.id] = None
 
     # -- reading ------------------------------------------------------------------------------------------------------
 

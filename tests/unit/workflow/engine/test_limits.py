@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engine_world import POD, START, World, dag_of, ended, outcomes, step, steps_of, workflow
 
+from engine_world import POD, START, World, dag_of, ended, outcomes, step, steps_of, workflow
 from tiphys.workflow.engine.protocol import PodReport
 
 FAN = {"withSequence": {"count": 5}}

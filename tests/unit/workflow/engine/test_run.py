@@ -6,7 +6,6 @@ import copy
 from typing import Any
 
 from engine_world import POD, START, World, dag_of, ended, outcomes, run_of, step, steps_of, values, workflow
-
 from tiphys.workflow.engine import Run
 from tiphys.workflow.engine.protocol import Begin, Changes, Fetch, Fetched, PodReport, Tick, WakeAt
 
