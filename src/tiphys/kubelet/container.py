@@ -140,14 +140,13 @@ class Container:
         limits = self._plan["logs"]
         name = records.log_name(self.name, attempt)
         self._log = LogWriter(self._pod_dir, name, limits["max_bytes"], limits["max_files"])
+        self._host.leave()  # the container before this one may have another /tmp, and our directory below the real one
         if attempt:
-            self._host.leave()
             remove_tree(self._tmp)
         os.mkdir(self._tmp)
         os.chmod(self._tmp, 0o1777)  # noqa: S103 - as /tmp is
         os.close(os.open(self._message, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         if self._host.namespaces:
-            self._host.leave()
             syscalls.unshare(syscalls.CLONE_NEWNS)
             if self._namespace >= 0:
                 os.close(self._namespace)

@@ -484,13 +484,14 @@ class Kubelet:
         """Nobody saw the end: kill what is left and say so."""
         known = self._files.look(pod.uid).state
         sessions = {record.get("pid", -1) for record in (known or {}).get("containers", ())} - {-1}
-        directory = self._files.directory(pod.uid)
+        if pod.uid in self._journal.of_earlier_boots:
+            sessions = set()  # these pids are others' now
         self._files.make(pod.uid)
         final = status.lost(pod.value, known, _LOST, _NOBODY_SAW, self._clock().timestamp())
         # The lock first: a shim on its way to its first step must not take it after the search below.
         with contextlib.suppress(OSError):
             self._files.write_off(pod.uid, final)
-        killed = kill_leftovers(str(directory), sessions)
+        killed = kill_leftovers(pod.uid, sessions)
         _log.error("pod %s/%s: %s (%d processes left)", pod.namespace, pod.name, _NOBODY_SAW, killed)
         self._recorder.tell(pod.value, "Warning", _LOST, _NOBODY_SAW)
         found = self._files.look(pod.uid)
@@ -600,7 +601,7 @@ class Kubelet:
                 os.kill(found.supervisor, signal.SIGTERM)
             await asyncio.sleep(0.05)
         if found.started and not found.final:
-            kill_leftovers(str(self._files.directory(uid)), ())
+            kill_leftovers(uid, ())
         self._sweep(uid)
 
     # -- tokens -------------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """Find and kill processes of a pod that have lost their supervision. Called by the kubelet when a shim was killed.
 
 The pod's own view of the file system marks them all, also those that went into another session or changed their
-environment: their mount table names the pod's directory. Without mount namespaces the environment does (TMPDIR), or
+environment: their mount table names the pod's directory (by its last part: where it lies on a disk of its own, the
+table leaves the rest out). Without mount namespaces the environment does (TMPDIR), or
 the session of the container's first process.
 """
 
@@ -17,15 +18,15 @@ __all__ = ["kill_leftovers"]
 _ROUNDS = 20
 
 
-def kill_leftovers(pod_directory: str, sessions: Collection[int]) -> int:
+def kill_leftovers(uid: str, sessions: Collection[int]) -> int:
     """Kill all that is left of a pod; returns how many processes there were.
 
     Args:
-        sessions: pids of the containers' first processes, as the record has them.
+        sessions: pids of the containers' first processes, as a record of this boot has them.
     """
     killed: set[int] = set()
     for _ in range(_ROUNDS):
-        found = _find(pod_directory.encode(), sessions)
+        found = _find(f"/pods/{uid}/".encode(), sessions)
         for pid in found:
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -47,7 +48,7 @@ def _find(mark: bytes, sessions: Collection[int]) -> list[int]:
             continue
         namespace = _namespace(name)
         if namespace not in marked:
-            marked[namespace] = mark + b"/" in _read(f"/proc/{name}/mountinfo")
+            marked[namespace] = mark in _read(f"/proc/{name}/mountinfo")
         ours = marked[namespace] or (namespace == own and _marked(name, mark, sessions))
         if ours and _alive(name):
             found.append(int(name))
@@ -55,7 +56,7 @@ def _find(mark: bytes, sessions: Collection[int]) -> list[int]:
 
 
 def _marked(pid: str, mark: bytes, sessions: Collection[int]) -> bool:
-    if mark + b"/" in _read(f"/proc/{pid}/environ"):
+    if mark in _read(f"/proc/{pid}/environ"):
         return True
     if not sessions:
         return False

@@ -97,11 +97,11 @@ def _is_script_of(executable: str, home: str) -> bool:
     )
 
 
-def run(invocation: Invocation, env: dict[str, str], inherited: frozenset[str]) -> NoReturn:
+def run(invocation: Invocation, env: dict[str, str], inherited: int) -> NoReturn:
     """Become the program. Called once, in a child that has nothing else to do.
 
     Args:
-        inherited: names of the modules loaded before the fork.
+        inherited: how many modules were loaded before the fork.
     """
     _prepare(invocation, env)
     status = 0
@@ -200,7 +200,7 @@ def _report(kind: type[BaseException] | None, error: BaseException | None, trace
     sys.excepthook(kind, error, trace)
 
 
-def _leave(status: int, inherited: frozenset[str]) -> NoReturn:
+def _leave(status: int, inherited: int) -> NoReturn:
     """What Py_FinalizeEx does for a program, without taking the interpreter apart."""
     try:
         if "threading" in sys.modules:
@@ -233,14 +233,23 @@ def _flush() -> bool:
     return whole
 
 
-def _let_go(inherited: frozenset[str]) -> None:
-    """Clear what the program's own modules hold, so that destructors run and buffered files are written."""
+def _let_go(inherited: int) -> None:
+    """Clear what the program's own modules hold, so that destructors run and buffered files are written.
+
+    Only the program's modules are looked at: a look at an inherited one copies the page it lies on.
+    """
     import gc
+    import itertools
 
     sys.modules["__main__"].__dict__.clear()
     gc.collect()
-    for name, module in reversed(list(sys.modules.items())):
-        where = getattr(module, "__file__", None)
-        if name not in inherited and where and not where.startswith((sys.prefix, sys.base_prefix)):
-            module.__dict__.clear()
-    gc.collect()
+    added = list(itertools.islice(reversed(sys.modules.items()), max(0, len(sys.modules) - inherited)))
+    own = [
+        m
+        for _, m in added
+        if not (getattr(m, "__file__", None) or sys.prefix).startswith((sys.prefix, sys.base_prefix))
+    ]
+    for module in own:
+        module.__dict__.clear()
+    if own:
+        gc.collect()

@@ -43,12 +43,13 @@ def main() -> NoReturn:
     warm.run(invocation, env, _loaded)
 
 
-_loaded: frozenset[str] = frozenset()
+_loaded = 0
 
 
 def _serve(settings: dict[str, Any]) -> None:
     global _loaded
     os.setsid()
+    os.umask(0o022)
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCHLD, signal.SIGTERM))
     for name in settings["preload"]:
         importlib.import_module(name)
@@ -57,7 +58,7 @@ def _serve(settings: dict[str, Any]) -> None:
     requests = socket.socket(fileno=settings["socket"])
     requests.set_inheritable(False)
     requests.send(json.dumps({"refused": refused}).encode())
-    _loaded = frozenset(sys.modules)
+    _loaded = len(sys.modules)
     gc.collect()
     gc.freeze()
     gc.disable()
