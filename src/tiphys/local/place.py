@@ -80,7 +80,8 @@ class Place:
         if not port and kept.exists():
             with contextlib.suppress(ValueError):
                 wanted = int(kept.read_text())
-        listener = socket.socket()
+        # asyncio sets TCP_NODELAY only where the socket says that it is TCP; without it each answer waits 40 ms.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, wanted))
