@@ -16,6 +16,7 @@ from tiphys.kube.server import discovery
 from tiphys.kube.server.answers import Answers, reply, warnings_of
 from tiphys.kube.server.api import Api, Request, Result
 from tiphys.kube.server.deletion import options_of
+from tiphys.kube.server.impersonation import acting
 from tiphys.kube.server.listing import ListOptions
 from tiphys.kube.server.openapi import OpenApi
 from tiphys.kube.server.podlogs import PodLogs
@@ -98,18 +99,20 @@ class App:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers, path = headers_of(scope), path_of(scope)
         user = self._user(headers.get("authorization", ""))
+        if user is not ANONYMOUS:
+            user = acting(user, scope["headers"], self._api.authorizer)
         call = Call.of(scope, headers, user, receive, send)
         path = path.rstrip("/") or "/"
         if path in _HEALTH or path.startswith(tuple(f"{one}/" for one in _HEALTH)):
             await reply(send, 200, b"ok", "text/plain")
             return
-        if user is ANONYMOUS and path != "/version":
+        if user.name == ANONYMOUS.name and path != "/version":
             raise status.unauthorized()
         place = place_of(path)
         if place is not None:
             await self._resource(call, place)
             return
-        if user is not ANONYMOUS and not self._api.authorizer.allows_path(user, "get", path):
+        if path != "/version" and not self._api.authorizer.allows_path(user, "get", path):
             why = f'User "{user.name}" cannot get path "{path}"'
             raise status.failure(403, "Forbidden", f"forbidden: {why}")
         accept = headers.get("accept", "")

@@ -101,6 +101,40 @@ def _involved(value: _Object, now: dt.datetime) -> str:
     return f"{str(about.get('kind', '')).lower()}/{about.get('name', '')}"
 
 
+def _or_none(path: str) -> _Cell:
+    look = _at(path)
+    return lambda value, now: look(value, now) or "<none>"
+
+
+def _nothing(value: _Object, now: dt.datetime) -> str:
+    return "<none>"
+
+
+def _subjects(kind: str) -> _Cell:
+    def cell(value: _Object, now: dt.datetime) -> str:
+        named = (one for one in value.get("subjects") or () if one.get("kind") == kind)
+        return ", ".join("/".join(filter(None, (one.get("namespace"), one.get("name")))) for one in named)
+
+    return cell
+
+
+def _seen(*paths: str) -> _Cell:
+    """The age of the first moment that is there."""
+    looks = [_at(path) for path in paths]
+
+    def cell(value: _Object, now: dt.datetime) -> str:
+        text = next(filter(None, (look(value, now) for look in looks)), "")
+        return _age(now - from_rfc3339(text)) if text else "<unknown>"
+
+    return cell
+
+
+def _reporter(value: _Object, now: dt.datetime) -> str:
+    source = value.get("source") or {}
+    told = (source.get("component") or value.get("reportingComponent"), source.get("host"))
+    return ", ".join(str(one) for one in told if one)
+
+
 _NAME = ("Name", "string", 0, _at("metadata.name"))
 _AGE = ("Age", "string", 0, _age_of("metadata.creationTimestamp"))
 _Column = tuple[str, str, int, _Cell]
@@ -108,7 +142,17 @@ _Column = tuple[str, str, int, _Cell]
 _STORE = (
     ("Age", "date", 0, _age_of("metadata.creationTimestamp")),
     ("Status", "string", 0, _condition("Ready", "reason")),
+    ("Capabilities", "string", 0, _at("status.capabilities")),
     ("Ready", "string", 0, _condition("Ready", "status")),
+)
+
+_BINDING: tuple[_Column, ...] = (
+    _NAME,
+    ("Role", "string", 0, _role),
+    _AGE,
+    ("Users", "string", 1, _subjects("User")),
+    ("Groups", "string", 1, _subjects("Group")),
+    ("ServiceAccounts", "string", 1, _subjects("ServiceAccount")),
 )
 
 _COLUMNS: dict[str, tuple[_Column, ...]] = {
@@ -122,20 +166,27 @@ _COLUMNS: dict[str, tuple[_Column, ...]] = {
         ("Status", "string", 0, _pod_status),
         ("Restarts", "string", 0, _restarts),
         _AGE,
-        ("IP", "string", 1, _at("status.podIP")),
-        ("Node", "string", 1, _at("spec.nodeName")),
+        ("IP", "string", 1, _or_none("status.podIP")),
+        ("Node", "string", 1, _or_none("spec.nodeName")),
+        ("Nominated Node", "string", 1, _or_none("status.nominatedNodeName")),
+        ("Readiness Gates", "string", 1, _nothing),
     ),
     "events": (
-        ("Last Seen", "string", 0, _age_of("lastTimestamp")),
+        ("Last Seen", "string", 0, _seen("series.lastObservedTime", "lastTimestamp", "eventTime")),
         ("Type", "string", 0, _at("type")),
         ("Reason", "string", 0, _at("reason")),
         ("Object", "string", 0, _involved),
+        ("Subobject", "string", 1, _at("involvedObject.fieldPath")),
+        ("Source", "string", 1, _reporter),
         ("Message", "string", 0, _at("message")),
+        ("First Seen", "string", 1, _seen("firstTimestamp", "eventTime")),
+        ("Count", "string", 1, lambda value, now: str(value.get("count") or 1)),
+        ("Name", "string", 1, _at("metadata.name")),
     ),
     "roles": (_NAME, ("Created At", "string", 0, _at("metadata.creationTimestamp"))),
     "clusterroles": (_NAME, ("Created At", "string", 0, _at("metadata.creationTimestamp"))),
-    "rolebindings": (_NAME, ("Role", "string", 0, _role), _AGE),
-    "clusterrolebindings": (_NAME, ("Role", "string", 0, _role), _AGE),
+    "rolebindings": _BINDING,
+    "clusterrolebindings": _BINDING,
     "leases": (_NAME, ("Holder", "string", 0, _at("spec.holderIdentity")), _AGE),
     "workflows": (
         _NAME,

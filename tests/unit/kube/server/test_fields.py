@@ -41,7 +41,8 @@ def pod(**container):
         ("/api/v1/namespaces/ns/secrets", {"metadata": {"name": "s", "label": {}}}, ["metadata.label"]),
         (
             "/apis/rbac.authorization.k8s.io/v1/namespaces/ns/roles",
-            {"metadata": {"name": "r"}, "rules": [{"verbs": ["get"], "apiGroups": [""], "resource": [], "resources": ["x"]}]},
+            {"metadata": {"name": "r"},
+             "rules": [{"verbs": ["get"], "apiGroups": [""], "resource": [], "resources": ["x"]}]},
             ["rules[0].resource"],
         ),
     ],
