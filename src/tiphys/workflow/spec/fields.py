@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from tiphys.kit.codec import decode
 
-__all__ = ["KINDS", "openapi", "type_of", "types", "unknown", "wrong"]
+__all__ = ["KINDS", "fields_of", "openapi", "type_of", "types", "unknown", "wrong"]
 
 KINDS: Final = frozenset(
     {
@@ -85,6 +85,11 @@ def types() -> tuple[str, ...]:
 def type_of(name: str, field: str) -> str | None:
     """The type of a field of a type, as the table writes it ("[Template" is a list of them); None for no such field."""
     return _table()[name].get(field)
+
+
+def fields_of(name: str) -> Mapping[str, str]:
+    """The fields of a type, with their types."""
+    return _table()[name]
 
 
 def openapi(kind: str) -> dict[str, dict[str, Any]]:
