@@ -61,8 +61,9 @@ class Container:
         self._log: LogWriter | None = None
         self._tail = bytearray()
         self._captures = [capture for capture in plan["captures"] if capture["container"] == spec["name"]]
-        self._tail_limit = max([_FALLBACK_BYTES, *(c["limit"] for c in self._captures if c["stdout"])])
+        self._tail_limit = max([0, *(c["limit"] for c in self._captures if c["stdout"])])
         self._tail_cut = False
+        self._log_tail = b""  # of both streams: the termination message of last resort
         self._delay = 0.0
         self._tmp = f"{host.root}/pods/{plan['uid']}/{spec['name']}.tmp"
         self._message = f"{host.root}/pods/{plan['uid']}/{spec['name']}.message"
@@ -137,6 +138,7 @@ class Container:
         }
         self._tail.clear()
         self._tail_cut = False
+        self._log_tail = b""
         limits = self._plan["logs"]
         name = records.log_name(self.name, attempt)
         self._log = LogWriter(self._pod_dir, name, limits["max_bytes"], limits["max_files"])
@@ -232,7 +234,8 @@ class Container:
             return False
         if self._log is not None:
             self._log.write(stream, data)
-        if stream == "stdout":
+        self._log_tail = (self._log_tail + data)[-_FALLBACK_BYTES:]
+        if stream == "stdout" and self._tail_limit:
             self._tail += data
             if len(self._tail) > self._tail_limit:
                 del self._tail[: -self._tail_limit]
@@ -290,7 +293,7 @@ class Container:
         if self._host.namespaces:
             syscalls.setns(self._namespace)
         if not said and self._spec["termination_policy"] == "FallbackToLogsOnError" and self.state["exit_code"]:
-            said = b"".join(bytes(self._tail[-_FALLBACK_BYTES:]).splitlines(keepends=True)[-_FALLBACK_LINES:])
+            said = b"".join(self._log_tail.splitlines(keepends=True)[-_FALLBACK_LINES:])
         if said:
             self.state["message"] = said.decode(errors="replace")
         return {capture["name"]: self._capture(capture) for capture in self._captures}

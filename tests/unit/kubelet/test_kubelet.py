@@ -226,6 +226,8 @@ def test_termination_messages(on_node, sandbox) -> None:
         fallback = {"terminationMessagePolicy": "FallbackToLogsOnError"}
         pod = await node.run("logs", "sh", "-c", "echo it broke; exit 1", main=fallback)
         assert terminated(pod)["message"] == "it broke\n"
+        pod = await node.run("errors", "sh", "-c", "echo it broke >&2; exit 1", main=fallback)
+        assert terminated(pod)["message"] == "it broke\n"
         pod = await node.run("fine", "sh", "-c", "echo it works", main=fallback)
         assert "message" not in terminated(pod)
 
