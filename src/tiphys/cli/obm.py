@@ -8,23 +8,39 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import importlib
 import logging
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
+from tiphys.credentials.directory import DirectoryStore, process_gone, process_name
+from tiphys.credentials.mounted import read_credentials, read_legacy, read_value
 from tiphys.errors import TiphysError, UsageError
 from tiphys.kit.clock import rfc3339, utc_now
 from tiphys.kit.codec import encode
+from tiphys.obm.candidates import Wanted
+from tiphys.obm.entry import Target
+from tiphys.obm.firmware.follow import Access
+from tiphys.obm.firmware.source import Source, entries_of
+from tiphys.obm.firmware.update import Plan, Updated, update
+from tiphys.obm.identity import Expected
+from tiphys.obm.journal import Journal, Pace
+from tiphys.obm.record import Store
+from tiphys.obm.redfish import Redfish
+from tiphys.obm.settings import KEYS, Settings, trust_of
+from tiphys.obm.sync import Synced, sync
+from tiphys.obm.transport import Transport
 
 __all__ = ["register", "run"]
 
 _OUTPUTS = ("outcome", "changed", "message")
+T = TypeVar("T")
+
 _EPOCH = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
@@ -91,31 +107,34 @@ def _terminated(*_: object) -> NoReturn:
 
 
 def _sync(options: argparse.Namespace) -> dict[str, Any]:
-    from tiphys.credentials.mounted import read_credentials, read_legacy
-    from tiphys.obm.candidates import Wanted
-    from tiphys.obm.sync import sync
-
     credentials = read_credentials(Path(options.credentials))
     legacy = read_legacy(Path(options.legacy)) if options.legacy else ()
     wanted = Wanted(credentials.username, credentials.password, options.legacy_user or "root", legacy)
-    ended = _on_the_bmc(
-        options, lambda bmc, journal, target: sync(bmc, journal, target, wanted, dry_run=options.dry_run)
-    )
+
+    def work(bmc: Redfish, journal: Journal, target: Target) -> Synced:
+        return sync(bmc, journal, target, wanted, dry_run=options.dry_run)
+
+    ended = _on_the_bmc(options, work)
     return {"outcome": ended.outcome, "changed": ended.changed, "message": ended.message}
 
 
 def _update(options: argparse.Namespace) -> dict[str, Any]:
-    raise UsageError("firmware-update")
+    credentials = read_credentials(Path(options.credentials))
+    entries = entries_of(_files(Path(options.firmware_config))) if options.firmware_config else ()
+    source = Source(options.firmware_url, options.firmware_version, options.firmware_sha256, entries)
+    with tempfile.TemporaryDirectory(prefix="tiphys-obm-") as folder:
+        plan = Plan(source, Path(folder), options.model, options.allow_downgrade, options.post_again)
+
+        def work(bmc: Redfish, journal: Journal, target: Target) -> Updated:
+            deadline = journal.pace.now() + dt.timedelta(seconds=options.timeout)
+            return update(Access(bmc, journal, target, credentials.username, credentials.password, deadline), plan)
+
+        ended = _on_the_bmc(options, work)
+    facts = {"outcome": ended.outcome, "changed": ended.changed, "message": ended.message}
+    return {**facts, "version": ended.version, "version-before": ended.version_before}
 
 
-def _on_the_bmc(options: argparse.Namespace, work: Callable[..., Any]) -> Any:
-    from tiphys.obm.entry import Target
-    from tiphys.obm.identity import Expected
-    from tiphys.obm.journal import Journal
-    from tiphys.obm.redfish import Redfish
-    from tiphys.obm.settings import KEYS, Settings, trust_of
-    from tiphys.obm.transport import Transport
-
+def _on_the_bmc(options: argparse.Namespace, work: Callable[[Redfish, Journal, Target], T]) -> T:
     if not options.device or not options.address:
         raise UsageError("--device and --address must not be empty: the inventory gave no device, or no address")
     values = _values(Path(options.config), (*KEYS, *(f"{key}.{options.device}" for key in KEYS)))
@@ -132,30 +151,28 @@ def _on_the_bmc(options: argparse.Namespace, work: Callable[..., Any]) -> Any:
 
 def _values(folder: Path, keys: tuple[str, ...]) -> dict[str, str]:
     """The files of a mounted ConfigMap, as far as they are there."""
-    from tiphys.credentials.mounted import read_value
-
     found = {key: read_value(folder, key) for key in keys}
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _store(options: argparse.Namespace) -> tuple[Any, str, Callable[[str], bool]]:
+def _files(folder: Path) -> dict[str, str]:
+    """All files of a mounted ConfigMap; its own links (`..data`) are left out."""
+    names = [path.name for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
+    return _values(folder, tuple(names))
+
+
+def _store(options: argparse.Namespace) -> tuple[Store, str, Callable[[str], bool]]:
     if options.state_dir:
-        directory = importlib.import_module("tiphys.credentials.directory")
-        return (
-            directory.DirectoryStore(Path(options.state_dir), options.device),
-            directory.process_name(),
-            directory.process_gone,
-        )
-    kubernetes = importlib.import_module("tiphys.credentials.kubernetes")
-    client = kubernetes.connect(options.kubeconfig, options.namespace)
+        return DirectoryStore(Path(options.state_dir), options.device), process_name(), process_gone
+    from tiphys.credentials.kubernetes import KubernetesStore, connect  # not loaded where no cluster is used
+
+    client = connect(options.kubeconfig, options.namespace)
     name = f"{os.uname().nodename}/{os.getpid()}/{time.time_ns()}"
-    return kubernetes.KubernetesStore(client, options.device, options.namespace), name, lambda _: False
+    return KubernetesStore(client, options.device, options.namespace), name, lambda _: False
 
 
-def _pace(speed: float) -> Any:
+def _pace(speed: float) -> Pace:
     """The wall's time, or that of simulated BMCs that run faster: the same in every process."""
-    from tiphys.obm.journal import Pace
-
     if speed == 1.0:
         return Pace(utc_now, time.sleep)
     return Pace(lambda: _EPOCH + (utc_now() - _EPOCH) * speed, lambda seconds: time.sleep(seconds / speed))
@@ -168,6 +185,8 @@ def _failure(options: argparse.Namespace, error: TiphysError) -> dict[str, Any]:
         "changed": getattr(error, "changed", False),
         "message": str(error),
     }
+    if options.operation == "firmware-update":
+        ended |= {"version": getattr(error, "version", ""), "version-before": getattr(error, "version_before", "")}
     return {**ended, "until": rfc3339(until)} if until else ended
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "decode_as",
     "encode",
     "field",
+    "replaced",
     "to_builtins",
 ]
 
@@ -63,6 +64,11 @@ def convert(value: Any, kind: type[T]) -> T:
         DecodeError: a field has another type; the message names its path, e.g. `$.templates[0].name`.
     """
     return msgspec.convert(value, kind)
+
+
+def replaced(struct: T, **changes: Any) -> T:
+    """A copy of a Struct with some fields changed."""
+    return msgspec.structs.replace(struct, **changes)  # type: ignore[type-var]  # T is a Struct here, for the caller's type
 
 
 def to_builtins(value: Any) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tiphys.kit.codec import convert, to_builtins
+from tiphys.kit.codec import replaced
 from tiphys.kit.redact import Secret
 from tiphys.obm.errors import RefusedIdentity, Unreachable
 from tiphys.obm.identity import Expected, differences, of_root, of_system, system_differences
@@ -115,6 +115,5 @@ def check_system(
         raise RefusedIdentity(f"{bmc.transport.where} is not the BMC of {target.device}: {'; '.join(found)}. {done}")
     serial = target.expected.serial or recorded or str(system.get("SerialNumber") or "")
     if serial != recorded:
-        identity = {**to_builtins(journal.record.identity), "serial": serial}
-        journal.write(identity=convert(identity, Identity))
+        journal.write(identity=replaced(journal.record.identity, serial=serial))
     return system

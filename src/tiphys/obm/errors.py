@@ -56,10 +56,13 @@ class ObmError(_ObmError):
     Attributes:
         outcome: the word in the outputs.
         changed: whether this run has, for all that is known, changed the BMC.
+        version, version_before: of the firmware, as far as they were read.
     """
 
     outcome = "error"
     changed = False
+    version = ""
+    version_before = ""
 
 
 class WrongCredentials(ObmError):  # noqa: N818 - these are outcomes, named as the outputs name them

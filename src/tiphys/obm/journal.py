@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from tiphys.kit.clock import Clock, rfc3339
+from tiphys.kit.codec import replaced
 from tiphys.kit.redact import Secret
 from tiphys.obm.budget import MISSES_PER_RUN, NEVER, earliest
 from tiphys.obm.errors import Busy, LockedOut
@@ -96,7 +97,7 @@ class Journal:
         if isinstance(error, Busy):
             return  # it is no longer ours to release
         try:
-            self._store.save_record(self._with(holder=None))
+            self._store.save_record(replaced(self.record, holder=None))
         except Conflict:
             _log.warning("the record of %s was changed by somebody else at the end", self.record.device)
 
@@ -108,7 +109,7 @@ class Journal:
         Raises:
             Busy: another run has taken over.
         """
-        self.record = self._with(**changes)
+        self.record = replaced(self.record, **changes)
         self._overtaken(lambda: self._save(hold))
 
     def hold(self, seconds: float) -> None:
@@ -132,13 +133,9 @@ class Journal:
             self._overtaken(lambda: self._store.save_passwords(passwords))
             self.passwords = passwords
 
-    def _with(self, **changes: Any) -> Record:
-        fields = {name: getattr(self.record, name) for name in Record.__struct_fields__}
-        return Record(**{**fields, **changes})
-
     def _save(self, hold: float = _HOLD_SECONDS) -> None:
         until = self.pace.now() + dt.timedelta(seconds=hold)
-        record = self._with(holder=Holder(self._name, until))
+        record = replaced(self.record, holder=Holder(self._name, until))
         self._store.save_record(record)
         self.record = record
 
