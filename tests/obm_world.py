@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
+import http.server
 import pathlib
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +16,9 @@ from tiphys.credentials.directory import DirectoryStore
 from tiphys.kit.redact import Secret
 from tiphys.obm.candidates import Wanted
 from tiphys.obm.entry import Target
+from tiphys.obm.firmware.follow import Access
+from tiphys.obm.firmware.source import Source
+from tiphys.obm.firmware.update import Plan, Updated, update
 from tiphys.obm.identity import Expected
 from tiphys.obm.journal import Journal, Pace
 from tiphys.obm.record import Passwords, Record
@@ -20,10 +26,59 @@ from tiphys.obm.redfish import Redfish
 from tiphys.obm.settings import Settings, trust_of
 from tiphys.obm.sync import Synced, sync
 from tiphys.obm.transport import Transport
-from tiphys_simulators import BmcHandle, BmcSpec, Simulator, running_simulator
+from tiphys_simulators import BmcHandle, BmcSpec, Simulator, build_image, running_simulator
 
 OLD = "Old-Passw0rd-1"
 NEW = "New-Passw0rd-2"
+
+
+@dataclass(frozen=True)
+class ServedImage:
+    """An image as it is on record."""
+
+    url: str
+    version: str
+    sha256: str
+    size: int
+
+
+class ImageServer:
+    """Serves images on loopback."""
+
+    def __init__(self) -> None:
+        files: dict[str, bytes] = {}
+        self.files = files
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                data = files.get(self.path)
+                self.send_response(404 if data is None else 200)
+                self.send_header("Content-Length", str(len(data or b"")))
+                self.end_headers()
+                self.wfile.write(data or b"")
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def offer(self, name: str, data: bytes, version: str) -> ServedImage:
+        self.files[f"/{name}"] = data
+        url = f"http://127.0.0.1:{self.http.server_port}/{name}"
+        return ServedImage(url, version, hashlib.sha256(data).hexdigest(), len(data))
+
+
+@contextlib.contextmanager
+def image_server() -> Iterator[ImageServer]:
+    server = ImageServer()
+    thread = threading.Thread(target=server.http.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.http.shutdown()
+        server.http.server_close()
+        thread.join(timeout=10)
 
 
 @dataclass
@@ -33,6 +88,7 @@ class ObmWorld:
     simulator: Simulator
     bmc: BmcHandle
     folder: pathlib.Path
+    server: ImageServer
     values: dict[str, str] = field(default_factory=dict)
     names: Iterator[str] = field(default_factory=lambda: (f"run-{number}" for number in range(1000)))
     timeout: float = 5.0
@@ -83,6 +139,37 @@ class ObmWorld:
         wanted = Wanted(user or self.user, Secret(password), self.user, secrets)
         return self.run(lambda bmc, journal: sync(bmc, journal, target, wanted, dry_run=dry_run), wait=wait)
 
+    def update(
+        self,
+        image: ServedImage,
+        *,
+        timeout: float = 7200,
+        password: str = OLD,
+        serial: str = "",
+        model: str = "",
+        **plan: Any,
+    ) -> Updated:
+        """`tiphys obm firmware-update` without the command line."""
+        target = Target("r1", Expected(serial or self.bmc.identity.serial))
+
+        def work(bmc: Redfish, journal: Journal) -> Updated:
+            deadline = journal.pace.now() + dt.timedelta(seconds=timeout)
+            access = Access(bmc, journal, target, self.user, Secret(password), deadline)
+            folder = self.folder.parent / "images"
+            folder.mkdir(exist_ok=True)
+            source = plan.pop("source", None) or Source(image.url, image.version, image.sha256)
+            return update(access, Plan(source, folder, model, **plan))
+
+        updated: Updated = self.run(work)
+        return updated
+
+    def image(self, version: str = "99.1", **changes: Any) -> ServedImage:
+        """An image of the BMC's own firmware, on the image server."""
+        vendor = {"generic": "Generic", "idrac9": "Dell", "ilo5": "HPE"}[self.bmc.personality]
+        options = {"vendor": vendor, "component": "BMC", "version": version, **changes}
+        data = build_image(**options)
+        return self.server.offer(f"fw-{version}.bin", data, version)
+
     def logins(self, kind: str = "total") -> int:
         return int(self.bmc.counters()["logins"][kind])
 
@@ -90,7 +177,10 @@ class ObmWorld:
 @contextlib.contextmanager
 def obm_world(personality: str, folder: pathlib.Path, **options: Any) -> Iterator[ObmWorld]:
     """A world whose BMC has the password OLD."""
-    with running_simulator([BmcSpec("r1", personality, "127.0.0.2")], speed=0, **options) as simulator:
-        world = ObmWorld(simulator, simulator["r1"], folder / "state")
+    with (
+        running_simulator([BmcSpec("r1", personality, "127.0.0.2")], speed=0, **options) as simulator,
+        image_server() as server,
+    ):
+        world = ObmWorld(simulator, simulator["r1"], folder / "state", server)
         world.bmc.set_account(world.user, password=OLD)
         yield world

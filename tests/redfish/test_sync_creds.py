@@ -271,7 +271,7 @@ def test_no_free_session_is_no_wrong_password(idrac: ObmWorld, status: int) -> N
             idrac.sync(NEW, OLD)
         bmc.log_out()
 
-    other = ObmWorld(idrac.simulator, idrac.bmc, idrac.folder.parent / "other")
+    other = ObmWorld(idrac.simulator, idrac.bmc, idrac.folder.parent / "other", idrac.server)
     other.run(full)
     assert idrac.logins("wrong") == 1  # of the first sync
 

@@ -14,7 +14,15 @@ from typing import TypeVar
 
 from tiphys.kit.redact import Secret
 from tiphys.obm.entry import Target, attempt, check_system
-from tiphys.obm.errors import TimedOut, Unknown, Unreachable, UpdateFailed, VersionUnchanged, WrongCredentials
+from tiphys.obm.errors import (
+    LockedOut,
+    TimedOut,
+    Unknown,
+    Unreachable,
+    UpdateFailed,
+    VersionUnchanged,
+    WrongCredentials,
+)
 from tiphys.obm.firmware.task import of_monitor
 from tiphys.obm.firmware.versions import same
 from tiphys.obm.journal import Journal
@@ -74,20 +82,17 @@ class Access:
             Unknown: they do not end; the update may have reset the passwords.
         """
         until = min(self.deadline, self.journal.pace.now() + dt.timedelta(seconds=_LOGIN_SECONDS))
-        while True:
-            verdict = attempt(
-                self.bmc, self.journal, self.user, self.password, deadline=until, most=_MISSES_WHILE_FOLLOWING
-            )
-            if verdict.right:
-                check_system(self.bmc, self.journal, self.target, done="The update was sent before")
-                return
-            _log.info("the log-in after the restart was refused (%s)", verdict.detail)
-            if self.journal.pace.now() >= until:
-                raise Unknown(
-                    f"{self.bmc.transport.where} refuses the password on record since the update was sent; perhaps the "
-                    "update took it away. Run obm-sync-creds, then this again: it looks first"
-                )
-            self.wait(POLL_SECONDS * 4)
+        patience = {"deadline": until, "most": _MISSES_WHILE_FOLLOWING}
+        try:
+            while not (verdict := attempt(self.bmc, self.journal, self.user, self.password, **patience)).right:
+                _log.info("the log-in after the restart was refused (%s)", verdict.detail)
+                self.wait(POLL_SECONDS * 4)
+        except LockedOut as error:
+            raise Unknown(
+                f"{self.bmc.transport.where} refuses the password on record since the update was sent; perhaps the "
+                "update took it away. Run obm-sync-creds, then this again: it looks first"
+            ) from error
+        check_system(self.bmc, self.journal, self.target, done="The update was sent before")
 
     def come_back(self, error: Unreachable) -> None:
         """After a failed read: until the BMC has answered several times in a row without credentials; then log in."""
