@@ -104,6 +104,18 @@ class Templates:
         name = self.client.create(_WORKFLOWS, value, NAMESPACE).object["metadata"]["name"]
         return Outcome(self._wait(_WORKFLOWS, name, lambda found: bool(found.get("status", {}).get("finishedAt"))))
 
+    def gone(self, kind: str, name: str) -> None:
+        """Wait until an object has been deleted."""
+        resource, selector = _KINDS[kind], f"metadata.name={name}"
+        listed = self.client.list(resource, NAMESPACE, field_selector=selector)
+        if not listed.items:
+            return
+        watched = self.client.watch(
+            resource, NAMESPACE, field_selector=selector, resource_version=listed.resource_version
+        )
+        with contextlib.closing(watched):
+            assert any(event.type == "DELETED" for event in watched)
+
     def _wait(self, resource: Resource, name: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The object once it is as wanted; pytest's own time limit is the deadline."""
         watched = self.client.watch(resource, NAMESPACE, field_selector=f"metadata.name={name}", resource_version="0")

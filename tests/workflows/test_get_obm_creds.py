@@ -1,0 +1,119 @@
+"""get-obm-creds: the device's own Secret, else the fleet's, copied into one that lives as long as the workflow."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+
+import pytest
+from templates_world import Outcome, Templates
+
+
+@pytest.fixture(autouse=True)
+def fleet(templates: Templates) -> Iterator[Templates]:
+    """With no credentials on record to begin with."""
+    yield templates
+    for name in templates.names("Secret"):
+        if name.startswith("obm-cred"):
+            templates.remove("Secret", name)
+
+
+def read(templates: Templates, consumer: str, hostname: str) -> Outcome:
+    """A workflow that uses the template as others do: by templateRef, then an environment from its Secret."""
+    env = [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": "{{inputs.parameters.secret}}", "key": key}}}
+        for name, key in (("OBM_USERNAME", "username"), ("OBM_PASSWORD", "password"))
+    ]
+    get = {"name": "get", "templateRef": {"name": "get-obm-creds", "template": "main"}}
+    get["arguments"] = {"parameters": [{"name": "hostname", "value": hostname}]}
+    use = {"name": "use", "template": "use"}
+    use["arguments"] = {"parameters": [{"name": "secret", "value": "{{steps.get.outputs.parameters.secret}}"}]}
+    container = {"image": "tiphys:0.1.0", "command": ["sh", "-c", consumer], "env": env}
+    spec = {
+        "serviceAccountName": "workflow",
+        "entrypoint": "main",
+        "podGC": {"strategy": "OnWorkflowCompletion"},
+        "templates": [
+            {"name": "main", "steps": [[get], [use]]},
+            {"name": "use", "inputs": {"parameters": [{"name": "secret"}]}, "container": container},
+        ],
+    }
+    return templates.submit(spec)
+
+
+def test_the_devices_own_secret(templates: Templates) -> None:
+    templates.secret("obm-creds", username="fleet", password="not this one")
+    templates.secret("obm-creds-host.domain.local", username="root", password="p4ss'\"$ word")
+    check = """[ "$OBM_USERNAME" = root ] && [ "$OBM_PASSWORD" = "p4ss'\\"\\$ word" ]"""
+    outcome = read(templates, check, "host.domain.local")
+    assert outcome.phase == "Succeeded", outcome
+
+
+def test_the_fleets_secret_where_the_device_has_none(templates: Templates) -> None:
+    templates.secret("obm-creds", username="fleet", password="everybody's")
+    outcome = read(templates, '[ "$OBM_USERNAME/$OBM_PASSWORD" = "fleet/everybody\'s" ]', "host.domain.local")
+    assert outcome.phase == "Succeeded", outcome
+
+
+def test_the_secret_is_named_after_its_pod_and_belongs_to_it(templates: Templates) -> None:
+    templates.secret("obm-creds", username="root", password="x")
+    outcome = templates.run("get-obm-creds", hostname="host.domain.local")
+    assert outcome.phase == "Succeeded", outcome
+    prefix, _, uid = outcome.outputs["secret"].partition("obm-credentials-")
+    assert not prefix
+    assert len(uid) == 36
+
+
+def test_the_secret_is_gone_after_the_workflow(templates: Templates) -> None:
+    templates.secret("obm-creds", username="root", password="x")
+    outcome = templates.run("get-obm-creds", hostname="host.domain.local")
+    templates.gone("Secret", outcome.outputs["secret"])
+
+
+@pytest.mark.parametrize(
+    ("hostname", "secret"),
+    [
+        ("SRV_01", f"obm-creds-srv-01-{hashlib.sha256(b"'SRV_01'").hexdigest()[:8]}"),
+        ("odd name&x=1 é", "obm-creds-odd-name-x-1-"),
+        ("srv-01", "obm-creds-srv-01"),
+    ],
+)
+def test_a_name_that_kubernetes_would_not_take(templates: Templates, hostname: str, secret: str) -> None:
+    outcome = templates.run("get-obm-creds", hostname=hostname)
+    assert outcome.phase in ("Failed", "Error")
+    assert f"neither the device's Secret {secret}" in outcome.messages()
+
+
+def test_no_credentials_on_record_says_which_command_mends_it(templates: Templates) -> None:
+    outcome = templates.run("get-obm-creds", hostname="host.domain.local")
+    assert outcome.phase == "Failed"
+    assert (
+        "make one: kubectl -n argo-events create secret generic obm-creds-host.domain.local "
+        "--from-literal=username=… --from-literal=password=…" in outcome.messages()
+    )
+
+
+@pytest.mark.parametrize("values", [{"username": "root"}, {"username": "root", "password": ""}, {"password": "x"}])
+def test_half_a_secret_is_no_credential(templates: Templates, values: dict[str, str]) -> None:
+    templates.secret("obm-creds", username="fleet", password="must not be taken instead")
+    templates.secret("obm-creds-host.domain.local", **values)
+    outcome = templates.run("get-obm-creds", hostname="host.domain.local")
+    assert outcome.phase == "Failed"
+    assert "Secret obm-creds-host.domain.local needs the keys username and password" in outcome.messages()
+
+
+@pytest.mark.parametrize("hostname", ["", "null"])
+def test_without_a_hostname(templates: Templates, hostname: str) -> None:
+    templates.secret("obm-creds", username="root", password="x")
+    outcome = templates.run("get-obm-creds", hostname=hostname)
+    assert outcome.phase == "Error"
+    assert "hostname is missing" in outcome.message
+
+
+def test_the_password_is_in_no_workflow_and_no_pod(templates: Templates) -> None:
+    password = "correct horse battery"
+    templates.secret("obm-creds", username="root", password=password)
+    outcome = read(templates, "true", "host.domain.local")
+    for form in (password, base64.b64encode(password.encode()).decode()):
+        assert form not in str(outcome.workflow)
