@@ -16,6 +16,7 @@ from tiphys.errors import ExpressionError
 
 __all__ = ["Pattern", "compile_pattern", "quote_meta"]
 
+_LONGEST = 1_000_000  # characters of a text with its matches replaced
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
 _REFERENCE = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))")
@@ -51,12 +52,19 @@ class Pattern:
         return found
 
     def replace_all(self, text: str, replacement: str, *, literal: bool = False) -> str:
-        """Every match replaced; `$1`, `${name}` and `$$` mean something in `replacement` unless `literal`."""
+        """Every match replaced; `$1`, `${name}` and `$$` mean something in `replacement` unless `literal`.
+
+        Raises:
+            ExpressionError: the result would be too long.
+        """
         pieces: list[str] = []
-        position = 0
+        position, length = 0, len(text)
         for match in self._matches(text):
-            pieces += [text[position : match.start()], replacement if literal else _expand(replacement, match)]
-            position = match.end()
+            instead = replacement if literal else _expand(replacement, match)
+            pieces += [text[position : match.start()], instead]
+            position, length = match.end(), length + len(instead)
+            if length > _LONGEST:
+                raise ExpressionError(f"a text of more than {_LONGEST} characters")
         return "".join([*pieces, text[position:]])
 
     def split(self, text: str, count: int = -1) -> list[str]:

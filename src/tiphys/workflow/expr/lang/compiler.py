@@ -236,14 +236,14 @@ class _Compiler:
                 if value is not None and not isinstance(value, Mapping):
                     raise FaultError(f"type {type_name(value)} has no method {name}")
                 function = fetch(value, name)
-            return _run_function(name, function, [code(frame) for code in codes])
+            return _run_function(frame, name, function, [code(frame) for code in codes])
 
         return run
 
     def _call(self, callee: nodes.Node, arguments: tuple[nodes.Node, ...]) -> Step:
         codes = [self.compile(argument) for argument in arguments]
         name = callee.name if isinstance(callee, nodes.Identifier) else "function"
-        return lambda value, frame: _run_function(name, value, [code(frame) for code in codes])
+        return lambda value, frame: _run_function(frame, name, value, [code(frame) for code in codes])
 
     # -- the rest
 
@@ -290,21 +290,20 @@ class _Compiler:
         def run(frame: Frame) -> Any:
             # The environment's own functions win: Argo's `string` over the language's.
             function = frame.env.get(name, builtin)
-            arguments = [code(frame) for code in codes]
-            result = _run_function(name, function, arguments)
-            if isinstance(result, (list, str)):
-                frame.spend(len(result))
-            return result
+            return _run_function(frame, name, function, [code(frame) for code in codes])
 
         return self._guard(run, node.at)
 
 
-def _run_function(name: str, function: Any, arguments: list[Any]) -> Any:
+def _run_function(frame: Frame, name: str, function: Any, arguments: list[Any]) -> Any:
     if function is None:
         raise FaultError(f"{name} is nil; cannot call nil as function")
     if not isinstance(function, Function):
         raise FaultError(f"{type_name(function)} is not callable")
-    return call_checked(name, function, arguments)
+    result = call_checked(name, function, arguments)
+    if isinstance(result, (list, str)):
+        frame.spend(len(result))
+    return result
 
 
 _POINTERS: dict[str, Code] = {

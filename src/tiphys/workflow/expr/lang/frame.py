@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tiphys.workflow.expr.lang.functions import MAX_ELEMENTS
+from tiphys.workflow.expr.lang.sizes import MAX_ELEMENTS
 from tiphys.workflow.expr.lang.values import FaultError
 
 __all__ = ["Code", "Frame"]

@@ -18,11 +18,10 @@ from tiphys.errors import ExpressionError
 from tiphys.kit.codec import DecodeError, decode
 from tiphys.workflow.expr import duration, gotext, gotime
 from tiphys.workflow.expr.golang import format_value, indented, type_name
+from tiphys.workflow.expr.lang.sizes import join_texts, repeat_text, replace_text
 from tiphys.workflow.expr.lang.values import FaultError, as_integer, equal, is_number, less, wrap
 
-__all__ = ["FUNCTIONS", "MAX_ELEMENTS", "Function", "bounded", "call_checked", "from_json"]
-
-MAX_ELEMENTS = 1_000_000  # expr-lang's memory budget: elements or characters one evaluation may make
+__all__ = ["FUNCTIONS", "Function", "call_checked", "from_json"]
 
 _KINDS: dict[str, Callable[[Any], bool]] = {
     "string": lambda value: isinstance(value, str),
@@ -162,35 +161,18 @@ def _repeat(text: str, count: Any) -> str:
     times = as_integer(count)
     if times < 0:
         raise FaultError(f"invalid argument for repeat (expected positive integer, got {times})")
-    if times > MAX_ELEMENTS or times * len(text) > MAX_ELEMENTS:
-        raise FaultError("memory budget exceeded")
-    return text * times
+    return repeat_text(text, times)
 
 
 def _join(items: list[Any], glue: str = "") -> str:
     for item in items:
         if not isinstance(item, str):
             raise FaultError(f"interface conversion: interface {{}} is {type_name(item)}, not string")
-    return glue.join(items)
+    return join_texts(glue, items)
 
 
 def _byte_index(text: str, index: int) -> int:
     return index if index < 0 or text.isascii() else len(text[:index].encode())
-
-
-def _replace(text: str, old: str, new: str, count: Any = -1) -> str:
-    return bounded(text.replace(old, new, as_integer(count)))
-
-
-def bounded(text: str) -> str:
-    """The text, if it is not longer than one evaluation may make.
-
-    Raises:
-        FaultError: it is.
-    """
-    if len(text) > MAX_ELEMENTS:
-        raise FaultError("memory budget exceeded")
-    return text
 
 
 # -- JSON, base64
@@ -359,7 +341,10 @@ FUNCTIONS: dict[str, Function] = {
     "splitAfter": Function(
         lambda text, by, n=-1: gotext.split(text, by, as_integer(n), keep=True), ("string", "string", "number?")
     ),
-    "replace": Function(_replace, ("string", "string", "string", "number?")),
+    "replace": Function(
+        lambda text, old, new, n=-1: replace_text(text, old, new, as_integer(n)),
+        ("string", "string", "string", "number?"),
+    ),
     "repeat": Function(_repeat, ("string", "number")),
     "join": Function(_join, ("array", "string?"), "invalid argument for join (type {})"),
     "indexOf": Function(lambda text, part: _byte_index(text, text.find(part)), ("string", "string")),

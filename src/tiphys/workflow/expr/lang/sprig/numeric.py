@@ -10,7 +10,8 @@ from typing import Any
 
 from tiphys.errors import ExpressionError
 from tiphys.workflow.expr import gotext
-from tiphys.workflow.expr.lang.functions import MAX_ELEMENTS, Function
+from tiphys.workflow.expr.lang.functions import Function
+from tiphys.workflow.expr.lang.sizes import check_size
 from tiphys.workflow.expr.lang.values import FaultError, as_integer, is_number, wrap
 
 __all__ = ["FUNCTIONS", "to_float", "to_int"]
@@ -89,8 +90,7 @@ def _range(start: Any, stop: Any, step: Any) -> list[int]:
     if stride == 0 or (last < first) != (stride < 0):
         return []
     numbers = range(first, last, stride)
-    if len(numbers) > MAX_ELEMENTS:
-        raise FaultError("memory budget exceeded")
+    check_size(len(numbers))
     return list(numbers)
 
 

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tiphys.workflow.expr.golang import format_value, quote
-from tiphys.workflow.expr.lang.functions import MAX_ELEMENTS, Function, bounded
+from tiphys.workflow.expr.lang.functions import Function
+from tiphys.workflow.expr.lang.sizes import check_size, join_texts, repeat_text, replace_text
 from tiphys.workflow.expr.lang.sprig.rows import with_must
 from tiphys.workflow.expr.lang.values import FaultError, as_integer
 from tiphys.workflow.expr.regex import compile_pattern, quote_meta
@@ -50,8 +51,9 @@ def _substr(start: Any, end: Any, text: str) -> str:
 
 def _indent(spaces: Any, text: str) -> str:
     width = as_integer(spaces)
-    if not 0 <= width * (text.count("\n") + 1) <= MAX_ELEMENTS:
-        raise FaultError("memory budget exceeded")
+    if width < 0:
+        raise FaultError("strings: negative Repeat count")
+    check_size(len(text) + width * (text.count("\n") + 1))
     return " " * width + text.replace("\n", "\n" + " " * width)
 
 
@@ -59,9 +61,7 @@ def _repeat(count: Any, text: str) -> str:
     times = as_integer(count)
     if times < 0:
         raise FaultError("strings: negative Repeat count")
-    if times * max(1, len(text)) > MAX_ELEMENTS:
-        raise FaultError("memory budget exceeded")
-    return text * times
+    return repeat_text(text, times)
 
 
 def _abbreviate(width: Any, text: str) -> str:
@@ -179,7 +179,7 @@ FUNCTIONS: dict[str, Function] = {
     "hasPrefix": Function(lambda prefix, text: text.startswith(prefix), _TWO),
     "hasSuffix": Function(lambda suffix, text: text.endswith(suffix), _TWO),
     "contains": Function(lambda part, text: part in text, _TWO),
-    "replace": Function(lambda old, new, text: bounded(text.replace(old, new)), _THREE),
+    "replace": Function(lambda old, new, text: replace_text(text, old, new), _THREE),
     "repeat": Function(_repeat, ("number", "string")),
     "trunc": Function(_trunc, ("number", "string")),
     "substr": Function(_substr, ("number", "number", "string")),
@@ -192,7 +192,7 @@ FUNCTIONS: dict[str, Function] = {
     "cat": Function(lambda *v: " ".join(format_value(x) for x in v if x is not None), ("any*",)),
     "toString": Function(format_value, ("any",)),
     "toStrings": Function(to_strings, ("any",)),
-    "join": Function(lambda glue, items: glue.join(to_strings(items)), ("string", "any")),
+    "join": Function(lambda glue, items: join_texts(glue, to_strings(items)), ("string", "any")),
     "split": Function(lambda by, text: _numbered(text.split(by) if by else list(text)), _TWO),
     "splitList": Function(lambda by, text: text.split(by) if by else list(text), _TWO),
     "splitn": Function(_splitn, ("string", "number", "string")),
@@ -214,12 +214,10 @@ FUNCTIONS: dict[str, Function] = {
         lambda pattern, text, n: compile_pattern(pattern).find_all(text, as_integer(n)),
         ("string", "string", "number"),
     ),
-    **with_must(
-        "regexReplaceAll", lambda pattern, text, by: bounded(compile_pattern(pattern).replace_all(text, by)), _THREE
-    ),
+    **with_must("regexReplaceAll", lambda pattern, text, by: compile_pattern(pattern).replace_all(text, by), _THREE),
     **with_must(
         "regexReplaceAllLiteral",
-        lambda pattern, text, by: bounded(compile_pattern(pattern).replace_all(text, by, literal=True)),
+        lambda pattern, text, by: compile_pattern(pattern).replace_all(text, by, literal=True),
         _THREE,
     ),
     **with_must(
