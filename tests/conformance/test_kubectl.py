@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import subprocess
+import time
 import uuid
 
 import pytest
@@ -13,7 +14,26 @@ import pytest
 from conftest import Cluster
 from tiphys.kit import yaml
 
-KUBECTLS = sorted(pathlib.Path("/usr/lib/google-cloud-sdk/bin").glob("kubectl.1.*"))
+# Those beside a Google Cloud SDK, and any more that the environment names (Debian's kubectl 1.20, say).
+KUBECTLS = [
+    *sorted(pathlib.Path("/usr/lib/google-cloud-sdk/bin").glob("kubectl.1.*")),
+    *(pathlib.Path(path) for path in os.environ.get("TIPHYS_KUBECTLS", "").split(":") if path),
+]
+
+WORKFLOW = {
+    "apiVersion": "argoproj.io/v1alpha1",
+    "kind": "Workflow",
+    "metadata": {"name": "w"},
+    "spec": {
+        "entrypoint": "main",
+        "templates": [
+            {
+                "name": "main",
+                "container": {"image": "python:3", "command": ["sh", "-c"], "args": ["echo one; sleep 0.2; echo two"]},
+            }
+        ],
+    },
+}
 
 
 @pytest.fixture
@@ -35,19 +55,26 @@ def test_the_page_s_command_makes_the_configmap(cluster: Cluster, kubectl: str) 
 @pytest.mark.parametrize("tool", KUBECTLS, ids=lambda path: path.name)
 @pytest.mark.conformance
 def test_every_kubectl_creates_reads_and_deletes(cluster: Cluster, namespace: str, tool: pathlib.Path) -> None:
-    def run(*arguments: str) -> str:
-        return cluster.kubectl("-n", namespace, *arguments, tool=str(tool))
+    def run(*arguments: str, stdin: str | None = None) -> str:
+        return cluster.kubectl("-n", namespace, *arguments, tool=str(tool), stdin=stdin)
 
     run("create", "configmap", "c", "--from-literal=a=b")
     run("create", "secret", "generic", "s", "--from-literal=token=t")
     run("create", "serviceaccount", "sa")
     run("create", "role", "r", "--verb=get,list", "--resource=pods")
     run("create", "rolebinding", "rb", "--role=r", f"--serviceaccount={namespace}:sa")
-    assert run("auth", "can-i", "list", "pods", f"--as=system:serviceaccount:{namespace}:sa") == "yes\n"
-    assert len(run("create", "token", "sa").split(".")) == 3
+    who = f"--as=system:serviceaccount:{namespace}:sa"
+    assert run("auth", "can-i", "list", "pods", who) == "yes\n"
+    assert "pods" in run("auth", "can-i", "--list", who)
     assert run("get", "cm", "c", "-o", "jsonpath={.data.a}") == "b"
     assert "role.rbac.authorization.k8s.io/r" in run("get", "roles", "-o", "name")
     assert "STATUS" in run("get", "ns", "-o", "wide")
+    template = {**WORKFLOW, "kind": "WorkflowTemplate"}
+    for said in ("created", "unchanged"):
+        assert said in run("apply", "-f", "-", stdin=json.dumps(template))
+    run("patch", "wftmpl", "w", "--type", "merge", "-p", '{"spec": {"entrypoint": "other"}}')
+    assert "configured" in run("apply", "-f", "-", stdin=json.dumps(template))
+    assert "Data" in run("describe", "configmap", "c")
     run("delete", "configmap", "c")
     assert "workflows" in run("api-resources", "--api-group=argoproj.io")
 
@@ -191,3 +218,132 @@ def test_a_namespace_is_furnished_and_emptied(cluster: Cluster, namespace: str) 
     cluster.kubectl("-n", namespace, "create", "configmap", "c")
     cluster.kubectl("delete", "namespace", namespace, "--timeout=20s")
     assert "not found" in cluster.kubectl("get", "ns", namespace, code=1)
+
+
+@pytest.fixture
+def finished(cluster: Cluster, namespace: str) -> str:
+    """The namespace of a workflow `w` that has run."""
+    cluster.kubectl("-n", namespace, "create", "-f", "-", stdin=json.dumps(WORKFLOW))
+    cluster.kubectl("-n", namespace, "wait", "--for=condition=Completed", "wf/w", "--timeout=30s")
+    return namespace
+
+
+def test_logs_are_followed_from_the_first_line_to_the_last(cluster: Cluster, namespace: str) -> None:
+    cluster.kubectl("-n", namespace, "create", "-f", "-", stdin=json.dumps(WORKFLOW))
+    cluster.kubectl("-n", namespace, "wait", "--for=create", "pod/w", "--timeout=20s")
+    cluster.kubectl("-n", namespace, "wait", "--for=jsonpath={.status.phase}", "pod/w", "--timeout=20s")
+    deadline = time.monotonic() + 20
+    while "waiting to start" in (said := _logs(cluster, namespace, "-f")) and time.monotonic() < deadline:
+        pass
+    assert said == "one\ntwo\n"
+    assert _logs(cluster, namespace, "--tail=1") == "two\n"
+    stamped = _logs(cluster, namespace, "--timestamps", "-c", "main").splitlines()
+    assert [line.split()[1] for line in stamped] == ["one", "two"]
+    assert "container nope is not valid for pod w" in _logs(cluster, namespace, "-c", "nope")
+    assert 'pods "x" not found' in cluster.kubectl("-n", namespace, "logs", "x", code=1)
+
+
+def _logs(cluster: Cluster, namespace: str, *flags: str) -> str:
+    env = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig), "HOME": str(cluster.folder)}
+    command = ["kubectl", "-n", namespace, "logs", "w", *flags]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=30)
+    return done.stdout + done.stderr
+
+
+def test_every_kind_can_be_got_and_described(cluster: Cluster, finished: str) -> None:
+    def run(*arguments: str) -> str:
+        return cluster.kubectl("-n", finished, *arguments)
+
+    run("create", "role", "r", "--verb=get", "--resource=pods")
+    run("create", "rolebinding", "rb", "--role=r", "--user=jane", f"--serviceaccount={finished}:default")
+    run("create", "secret", "generic", "s", "--from-literal=k=v")
+    kinds = [line.split()[0] for line in run("api-resources", "--verbs=list", "--no-headers").splitlines()]
+    assert {"pods", "workflows", "externalsecrets", "clusterrolebindings"} <= set(kinds)
+    for kind in kinds:
+        for form in ("wide", "name", "yaml", "json"):
+            run("get", kind, "-o", form)
+        run("describe", kind)
+    assert "k:  1 bytes" in run("describe", "secret", "s")
+    described = run("describe", "pod", "w")
+    assert "Controlled By:  Workflow/w" in described
+    assert "Exit Code:    0" in described
+    assert "WorkflowSucceeded" in run("describe", "workflow", "w")
+    assert "WorkflowSucceeded" in run("get", "events", "-o", "wide")
+    assert run("get", "pods", "-o", "name") == "pod/w\n"
+    assert run("get", "rolebinding", "rb", "-o", "wide").split()[-2:] == ["jane", f"{finished}/default"]
+    assert run("get", "wf", "w", "-o", "custom-columns=P:.status.phase", "--no-headers") == "Succeeded\n"
+    assert (
+        run("get", "pods", "--sort-by=.metadata.name", "--show-labels").count("workflows.argoproj.io/workflow=w") == 1
+    )
+
+
+def test_what_is_there_and_what_it_has_is_explained(cluster: Cluster, kubectl: str) -> None:
+    assert "templates\t<[]Template>" in cluster.kubectl("explain", "workflow.spec")
+    assert "successCondition\t<string>" in cluster.kubectl("explain", "workflowtemplate.spec.templates.http")
+    assert "persistentVolumeClaim" in cluster.kubectl("explain", "pod.spec.volumes")
+    assert 'field "nope" does not exist' in cluster.kubectl("explain", "cm.nope", code=1)
+
+
+def test_a_misspelt_field_is_refused_or_warned_about(cluster: Cluster, namespace: str) -> None:
+    template = {**WORKFLOW, "kind": "WorkflowTemplate", "spec": {**WORKFLOW["spec"], "entripoint": "x"}}
+    command = ("-n", namespace, "apply", "-f", "-")
+    said = cluster.kubectl(*command, stdin=json.dumps(template), code=1)
+    assert 'strict decoding error: unknown field "spec.entripoint"' in said
+    assert "created" in cluster.kubectl(*command, "--validate=warn", stdin=json.dumps(template))
+    said = cluster.kubectl("-n", namespace, "replace", "-f", "-", stdin=json.dumps(template), code=1)
+    assert 'unknown field "spec.entripoint"' in said
+
+
+def test_server_side_apply_is_refused_in_words(cluster: Cluster, namespace: str) -> None:
+    command = ("-n", namespace, "apply", "--server-side", "-f", "-")
+    said = cluster.kubectl(*command, stdin=json.dumps(WORKFLOW), code=1)
+    assert "server-side apply is not served here: use kubectl apply without --server-side" in said
+
+
+def test_dry_runs_change_nothing_and_differences_are_shown(cluster: Cluster, namespace: str) -> None:
+    def value(data: str) -> str:
+        return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": data}})
+
+    said = cluster.kubectl("-n", namespace, "apply", "--dry-run=server", "-f", "-", stdin=value("1"))
+    assert said == "configmap/c created (server dry run)\n"
+    assert "not found" in cluster.kubectl("-n", namespace, "get", "cm", "c", code=1)
+    cluster.kubectl("-n", namespace, "apply", "-f", "-", stdin=value("1"))
+    said = cluster.kubectl("-n", namespace, "diff", "-f", "-", stdin=value("2"), code=1)
+    assert '-  a: "1"' in said
+    assert '+  a: "2"' in said
+    cluster.kubectl("-n", namespace, "delete", "cm", "c", "--dry-run=server")
+    assert cluster.get("-n", namespace, "cm", "c")["data"] == {"a": "1"}
+
+
+def test_who_am_i_and_what_may_i(cluster: Cluster, namespace: str) -> None:
+    def run(*arguments: str, code: int = 0) -> str:
+        return cluster.kubectl("-n", namespace, *arguments, code=code)
+
+    assert "admin" in run("auth", "whoami")
+    run("create", "role", "r", "--verb=get,list", "--resource=pods,pods/log", "--resource=workflows.argoproj.io")
+    run("create", "rolebinding", "rb", "--role=r", f"--serviceaccount={namespace}:default")
+    me = f"--as=system:serviceaccount:{namespace}:default"
+    assert run("auth", "can-i", "get", "pods/log", me) == "yes\n"
+    assert run("auth", "can-i", "delete", "pods", me, code=1) == "no\n"
+    listed = run("auth", "can-i", "--list", me)
+    assert any(line.split() == ["workflows.argoproj.io", "[]", "[]", "[get", "list]"] for line in listed.splitlines())
+    assert "secrets" not in listed
+    said = run("get", "secrets", me, code=1)
+    assert f'User "system:serviceaccount:{namespace}:default" cannot list resource "secrets"' in said
+    assert run("get", "pods", me, code=0) == ""
+
+
+def test_a_pod_is_deleted_when_delete_returns(cluster: Cluster, finished: str) -> None:
+    assert cluster.kubectl("-n", finished, "delete", "pod", "w", "--wait", "--timeout=20s") == 'pod "w" deleted\n'
+    assert "not found" in cluster.kubectl("-n", finished, "get", "pod", "w", code=1)
+    cluster.kubectl("-n", finished, "delete", "wf", "--all", "--timeout=20s")
+    assert cluster.get("-n", finished, "wf")["items"] == []
+
+
+def test_long_lists_come_in_chunks(cluster: Cluster, namespace: str) -> None:
+    maps = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c{n:02}"}} for n in range(25)]
+    cluster.kubectl(
+        "-n", namespace, "create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": maps})
+    )
+    names = cluster.kubectl("-n", namespace, "get", "cm", "-o", "name", "--chunk-size=10").split()
+    assert sorted(name for name in names if "/c" in name) == [f"configmap/c{n:02}" for n in range(25)]

@@ -72,7 +72,7 @@ def failure(code: int, reason: str, message: str, details: dict[str, Any] | None
 
 def success(resource: Resource, name: str, uid: str) -> dict[str, Any]:
     """The answer to a delete that is done."""
-    details = {"name": name, "group": resource.group, "kind": resource.plural, "uid": uid}
+    details = {**_details(resource, name), "uid": uid}
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
 
 
