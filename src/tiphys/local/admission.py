@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tiphys.kube.objects import status
 from tiphys.kube.server.admission import Admission
-from tiphys.workflow.spec import support
+from tiphys.workflow.spec.admit import admit
 
 __all__ = ["NODE", "place_pod", "refuse_fields"]
 
 NODE = "local"
 """The one node there is."""
-
-_WITH_SPEC = frozenset(("Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate", "CronWorkflow"))
 
 
 def refuse_fields(asked: Admission) -> Sequence[str]:
@@ -22,19 +19,7 @@ def refuse_fields(asked: Admission) -> Sequence[str]:
     Raises:
         ApiError: 422, naming the fields by their paths.
     """
-    kind, old = asked.resource.kind, asked.old
-    if asked.resource.group != "argoproj.io" or kind not in _WITH_SPEC:
-        return ()
-    if old is not None and old.get("spec") == asked.new.get("spec"):
-        return ()
-    refused = support.not_honoured(kind, asked.new)
-    if refused:
-        about = f'{kind}.argoproj.io "{asked.new["metadata"]["name"]}"'
-        message = f"{about} is invalid: " + "; ".join(str(error) for error in refused)
-        causes = [{"reason": "FieldValueNotSupported", "message": str(e), "field": e.path} for e in refused]
-        details = {"name": asked.new["metadata"]["name"], "group": "argoproj.io", "kind": kind, "causes": causes}
-        raise status.failure(422, "Invalid", message, details)
-    return ()
+    return admit(asked.resource.kind, asked.new, asked.old) if asked.resource.group == "argoproj.io" else ()
 
 
 def place_pod(asked: Admission) -> Sequence[str]:

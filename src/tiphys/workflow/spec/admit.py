@@ -16,6 +16,7 @@ from tiphys.workflow.spec.support import not_honoured
 
 __all__ = ["admit"]
 
+_GROUP = "argoproj.io"
 _SECRET_PARAMETER = re.compile(r"\.parameters\[\d+\]\.secret$")
 _ADVICE = (
     "Argo has no secret parameters: the value is seen by all who may read the workflow; "
@@ -41,10 +42,12 @@ def admit(kind: str, new: Mapping[str, Any], old: Mapping[str, Any] | None = Non
     if kind not in KINDS or (old is not None and old.get("spec") == new.get("spec")):
         return []
     name = str((new.get("metadata") or {}).get("name", ""))
-    causes = wrong(kind, new)
-    if not causes:
-        causes = [(error.path, f"Forbidden: {error}") for error in not_honoured(kind, new)]
-    if causes:
-        raise status.invalid(kind, "argoproj.io", name, causes)
+    if causes := wrong(kind, new):
+        raise status.invalid(kind, _GROUP, name, causes)
+    if refused := not_honoured(kind, new):
+        message = f'{kind}.{_GROUP} "{name}" is invalid: {"; ".join(map(str, refused))}'
+        reasons = [{"reason": "FieldValueNotSupported", "message": str(one), "field": one.path} for one in refused]
+        details = {"name": name, "group": _GROUP, "kind": kind, "causes": reasons}
+        raise status.failure(422, "Invalid", message, details)
     warnings = [f"{path}: {_ADVICE}" for path in unknown(kind, new) if _SECRET_PARAMETER.search(path)]
     return [*warnings, _CRON.format(name=name)] if kind == "CronWorkflow" else warnings

@@ -24,7 +24,7 @@ def test_a_field_that_is_not_honoured_is_refused_with_its_path() -> None:
     error = refusal("Workflow", workflow(templates=[{}, {"name": "x", "containerSet": {"containers": []}}]))
     assert error.code == 422
     assert error.reason == "Invalid"
-    assert "not supported yet: spec.templates[1].containerSet" in error.message
+    assert error.message == 'Workflow.argoproj.io "wf" is invalid: not supported yet: spec.templates[1].containerSet'
     assert [cause["field"] for cause in error.status["details"]["causes"]] == ["spec.templates[1].containerSet"]
 
 
