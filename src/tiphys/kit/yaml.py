@@ -25,6 +25,8 @@ _NOT_JSON = frozenset(sign + word for sign in ("", "+", "-") for word in (".inf"
 )
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INT = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|0|[1-9][0-9]*)")
+# What Go's YAML takes for a moment: text to read, but quoted where it writes text.
+_MOMENT = re.compile(r"\d{4}-\d\d?-\d\d?([Tt]\d\d?:\d\d?:\d\d?(\.\d+)?(Z|[+-]\d\d:\d\d)| \d\d?:\d\d?:\d\d?(\.\d+)?)?")
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -158,7 +160,7 @@ def _key(key: Any, node: Any) -> str:
 
 class _Dumper(_Rules, _yaml.CSafeDumper):
     def represent_text(self, text: str) -> Any:
-        style = "|" if "\n" in text else '"' if _kind(text) != "str" else None
+        style = "|" if "\n" in text else '"' if _kind(text) != "str" or _MOMENT.fullmatch(text) else None
         return self.represent_scalar(_TAG + "str", text, style=style)
 
 

@@ -62,3 +62,10 @@ def test_dump_is_read_back_and_looks_as_kubectl_prints_it() -> None:
     text = yaml.dump(value)
     assert text == ('a: "10479"\nb:\n- x\n- "y": 1\n  z: "true"\nnone: null\ntag: \'{{x}}\'\ntext: |\n  one\n  two\n')
     assert yaml.load(text) == value
+
+
+def test_moments_are_quoted_as_gos_yaml_does() -> None:
+    assert yaml.dump({"at": "2026-11-23T12:26:02Z", "day": "2026-11-23"}) == (
+        'at: "2026-11-23T12:26:02Z"\nday: "2026-11-23"\n'
+    )
+    assert yaml.dump({"no": "2026-11-23T12:26"}) == "no: 2026-11-23T12:26\n"
