@@ -23,6 +23,7 @@ COMMANDS = {
     "down": "stop it; what is stored stays",
     "status": "say whether it runs, and where",
     "kubeconfig": "print the kubeconfig, or merge it into your own",
+    "demo": "show the main job on this machine, with simulated BMCs",
     "doctor": "say what this machine can do, and what follows",
     "obm": "bring a BMC to the password and the firmware on record",
     "simulate": "serve simulated BMCs to try things on",
