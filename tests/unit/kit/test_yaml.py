@@ -68,4 +68,4 @@ def test_moments_are_quoted_as_gos_yaml_does() -> None:
     assert yaml.dump({"at": "2026-11-23T12:26:02Z", "day": "2026-11-23"}) == (
         'at: "2026-11-23T12:26:02Z"\nday: "2026-11-23"\n'
     )
-    assert yaml.dump({"no": "2026-11-23T12:26"}) == "no: 2026-11-23T12:26\n"
+    assert yaml.dump({"text": "2026-11-23T12:26"}) == "text: 2026-11-23T12:26\n"
