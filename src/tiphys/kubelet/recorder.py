@@ -1,8 +1,11 @@
-"""Events about pods, as `kubectl describe` shows them. Called by the kubelet; a failure to write one is only logged."""
+"""Events about pods, as `kubectl describe` shows them. Called by the kubelet; a failure to write one is only logged.
+
+Warnings are always told. What is normal is told of pods that run long enough to be looked at (see
+`Limits.running_after`): four Events for each of a thousand steps of a millisecond would cost more than the steps.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -12,6 +15,7 @@ from tiphys.kit.clock import Clock, rfc3339
 from tiphys.kit.names import random_suffix
 from tiphys.kube.client.api import Client
 from tiphys.kube.objects.resources import served
+from tiphys.kubelet.tasks import Tasks
 
 __all__ = ["Recorder"]
 
@@ -22,43 +26,53 @@ _EVENTS = served("", "events")
 class Recorder:
     """Writes Events in the background; the same one about the same pod only once."""
 
-    def __init__(self, client: Client, clock: Clock, node: str, *, normal: bool) -> None:
+    def __init__(self, client: Client, tasks: Tasks, clock: Clock, node: str) -> None:
         self._client = client
+        self._tasks = tasks
         self._clock = clock
         self._node = node
-        self._normal = normal
-        self._told: set[tuple[str, str, str]] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._told: dict[str, set[tuple[str, str]]] = {}
 
     def tell(self, pod: Mapping[str, Any], kind: Literal["Normal", "Warning"], reason: str, message: str) -> None:
         """Record that this happened to a pod."""
-        told = (pod["metadata"]["uid"], reason, message)
-        if told in self._told or (kind == "Normal" and not self._normal):
-            return
-        self._told.add(told)
-        task = asyncio.get_running_loop().create_task(self._write(pod, kind, reason, message))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        told = self._told.setdefault(pod["metadata"]["uid"], set())
+        if (reason, message) not in told:
+            told.add((reason, message))
+            self._tasks.spawn(self._write(pod["metadata"], kind, reason, message))
+
+    def started(self, pod: Mapping[str, Any]) -> None:
+        """The pod runs."""
+        meta = pod["metadata"]
+        where = f"{meta['namespace']}/{meta['name']}"
+        self.tell(pod, "Normal", "Scheduled", f"Successfully assigned {where} to {self._node}")
+        for container in pod["spec"]["containers"]:
+            name, image = container["name"], container.get("image", "")
+            self.tell(pod, "Normal", "Pulled", f'Container image "{image}" stands for commands of this machine')
+            self.tell(pod, "Normal", "Created", f"Created container: {name}")
+            self.tell(pod, "Normal", "Started", f"Started container {name}")
+
+    def record(self, pod: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+        """Tell what is wrong according to a pod's record: containers that could not be started, or start over."""
+        meta = pod["metadata"]
+        for one in state["containers"]:
+            if one["reason"] in ("StartError", "ContainerCannotRun"):
+                self.tell(pod, "Warning", "Failed", f"Error: {one['message']}")
+            elif one["reason"] == "CrashLoopBackOff":
+                what = f"{one['name']} in pod {meta['name']}_{meta['namespace']}({meta['uid']})"
+                self.tell(pod, "Warning", "BackOff", f"Back-off restarting failed container {what}")
 
     def forget(self, uid: str) -> None:
         """The pod is no more."""
-        if self._told:
-            self._told = {told for told in self._told if told[0] != uid}
+        self._told.pop(uid, None)
 
-    async def _write(self, pod: Mapping[str, Any], kind: str, reason: str, message: str) -> None:
-        meta = pod["metadata"]
+    async def _write(self, meta: Mapping[str, Any], kind: str, reason: str, message: str) -> None:
         now = rfc3339(self._clock())
+        about = {key: meta[key] for key in ("name", "namespace", "uid")}
         event = {
             "apiVersion": "v1",
             "kind": "Event",
             "metadata": {"name": f"{meta['name'][:200]}.{random_suffix(12)}", "namespace": meta["namespace"]},
-            "involvedObject": {
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "name": meta["name"],
-                "namespace": meta["namespace"],
-                "uid": meta["uid"],
-            },
+            "involvedObject": {"apiVersion": "v1", "kind": "Pod", **about},
             "type": kind,
             "reason": reason,
             "message": message[:1024],

@@ -82,7 +82,6 @@ class KubeletSettings:
         host_paths: prefixes of the host that hostPath volumes may show; () for none.
         sandbox: "auto": mount namespaces where the kernel lets this user have them, else `paths`.
         preload: modules of the warm interpreter that Python steps are forked from; () for cold starts.
-        normal_events: write Events of type Normal (Started, …) too, not only Warnings.
     """
 
     root: Path
@@ -100,6 +99,5 @@ class KubeletSettings:
     host_paths: tuple[str, ...] = ()
     sandbox: Literal["auto", "namespaces", "paths"] = "auto"
     preload: tuple[str, ...] = _PRELOAD
-    normal_events: bool = False
     logs: Logs = Logs()
     limits: Limits = Limits()

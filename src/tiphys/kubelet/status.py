@@ -11,7 +11,7 @@ from typing import Any
 
 from tiphys.kit.clock import rfc3339
 
-__all__ = ["UNKNOWN", "failed", "lost", "of_record", "qos_class", "waiting"]
+__all__ = ["UNKNOWN", "failed", "first_moment", "lost", "of_record", "qos_class", "waiting"]
 
 UNKNOWN = "ContainerStatusUnknown"
 """Kubernetes' reason for a container whose end nobody saw."""
@@ -43,6 +43,12 @@ def of_record(pod: Mapping[str, Any], state: Mapping[str, Any], start: dt.dateti
     if state.get("reason"):
         status["reason"], status["message"] = state["reason"], state["message"]
     return status
+
+
+def first_moment(state: Mapping[str, Any]) -> dt.datetime:
+    """When the first container of a record was started: of a pod whose start nobody has written down."""
+    seconds = min((record["started"] for record in state["containers"] if "started" in record), default=0.0)
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)
 
 
 def waiting(

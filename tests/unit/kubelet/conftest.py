@@ -18,12 +18,14 @@ from tiphys.kit.clock import utc_now
 from tiphys.kit.redact import Secret
 from tiphys.kube.objects.resources import served
 from tiphys.kube.server.api import Api
+from tiphys.kube.server.bootstrap import Role, furnish
 from tiphys.kube.server.inprocess import InProcessClient
 from tiphys.kube.server.podlogs import PodLogs
 from tiphys.kube.server.reviews import Reviews
 from tiphys.kube.server.tokens import Tokens
-from tiphys.kube.server.users import ADMIN, MASTERS, User
+from tiphys.kube.server.users import ADMIN, AUTHENTICATED, User
 from tiphys.kube.store.memory import MemoryStore
+from tiphys.kubelet import rbac
 from tiphys.kubelet.kubelet import Captured, Kubelet
 from tiphys.kubelet.podfiles import PodFiles
 from tiphys.kubelet.settings import KubeletSettings, Limits
@@ -45,7 +47,7 @@ class Node:
         reviews = Reviews(self.api, Tokens(self.api.store, root / "key", Secret("admin"), utc_now))
         self._logs = PodLogs(self.api)
         self.admin = InProcessClient(self.api, ADMIN, reviews, self._logs)
-        self._client = InProcessClient(self.api, User("system:node:local", (MASTERS,)), reviews)
+        self._client = InProcessClient(self.api, User("system:node:local", (rbac.GROUP, AUTHENTICATED)), reviews)
         self.kubelet = self._new()
         self._task: asyncio.Task[None] | None = None
 
@@ -61,7 +63,7 @@ class Node:
         self.captured[pod["metadata"]["name"]] = dict(captured)
 
     async def start(self) -> None:
-        await self.admin.create(served("", "namespaces"), {"metadata": {"name": "default"}})
+        await furnish(self.api, (Role("system:node", ("Group", rbac.GROUP), rbac.RULES),))
         await self.admin.create(served("", "serviceaccounts"), {"metadata": {"name": "default"}}, "default")
         authority = {"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": "CA"}}
         await self.admin.create(CONFIG_MAPS, authority, "default")
