@@ -21,6 +21,10 @@ from typing import Any
 
 import tiphys
 from tiphys.errors import UsageError
+from tiphys.kit import yaml
+from tiphys.kube.client.http import HttpClient
+from tiphys.kube.client.kubeconfig import Overrides, load
+from tiphys.kube.objects.resources import by_kind
 
 __all__ = ["SPEED", "Stage"]
 
@@ -59,7 +63,7 @@ class Stage:
             f"\n\033[1m── {title} ── {seconds:.0f} s\033[0m\n" if _colours() else f"\n── {title} ── {seconds:.0f} s\n"
         )
         if text:
-            _write(textwrap.fill(textwrap.dedent(text).strip(), 100) + "\n")
+            _write(textwrap.fill(" ".join(text.split()), 100) + "\n")
 
     def type(self, line: str, *, code: int = 0) -> str:
         """Show a command line, run it, show what it prints.
@@ -72,8 +76,28 @@ class Stage:
         shown = done.stdout + done.stderr
         _write(shown)
         if done.returncode != code:
+            if " submit " in line:
+                _write(self.look("tiphys -n argo-events get @latest"))
             raise UsageError(f"`{line}` ended with exit code {done.returncode}; the demo stops here")
         return done.stdout
+
+    def kubectl(self, line: str, *objects: dict[str, Any]) -> None:
+        """Type a kubectl command; where there is no kubectl, make what it would make through the API."""
+        if shutil.which("kubectl", path=self._environment["PATH"]):
+            self.type(f"kubectl {line}")
+            return
+        _write(f"\n$ kubectl {line}\n(no kubectl on this machine: the same through the API)\n")
+        client = HttpClient(load(Overrides(kubeconfig=self._environment["KUBECONFIG"]), {}))
+        for value in objects:
+            resource = by_kind(value["apiVersion"].rpartition("/")[0], value["kind"])
+            if resource is None:
+                raise UsageError(f"{value['kind']} is not served here")
+            name = client.create(resource, value, value["metadata"].get("namespace", "argo-events")).name
+            _write(f"{value['kind'].lower()}/{name} created\n")
+
+    def manifests(self, path: str) -> list[dict[str, Any]]:
+        """The objects of a file."""
+        return [value for value in yaml.load_all((self.folder / path).read_text()) if value]
 
     def say(self, text: str) -> None:
         """Print."""
@@ -139,10 +163,10 @@ class Stage:
         """Start a helper; its first line, which comes when it listens."""
         process = subprocess.Popen(words, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self._helpers.append(process)
-        assert process.stdout is not None and process.stderr is not None  # noqa: S101 - both are pipes
-        line = process.stdout.readline()
+        line = process.stdout.readline() if process.stdout is not None else ""
         if not line:
-            raise UsageError(f"a simulator did not start: {process.stderr.read().strip()}")
+            why = process.stderr.read().strip() if process.stderr is not None else ""
+            raise UsageError(f"a simulator did not start: {why}")
         return line
 
     def control(self, url: str, method: str, path: str, body: Any = None) -> Any:

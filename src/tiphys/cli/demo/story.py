@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from tiphys.cli.demo.stage import SPEED, Stage, free_port
-from tiphys.errors import UsageError
 
 __all__ = ["register", "run"]
 
@@ -26,10 +25,6 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show everything, then stop and remove it, unless it is to be kept."""
-    if shutil.which("kubectl") is None:
-        raise UsageError(
-            "the demo types kubectl commands, and there is no kubectl on PATH; install it, e.g. from Debian's package kubernetes-client"
-        )
     folder = Path(tempfile.mkdtemp(prefix="tiphys-demo-"))
     stage = Stage(folder)
     try:
@@ -76,14 +71,32 @@ def _set_up(stage: Stage) -> str:
     url = stage.nautobot(_devices(simulator["bmcs"]), token)
     stage.file("secrets.yaml", f"nautobot-env:\n  NAUTOBOT_SUPERUSER_API_TOKEN: {token.read_text()}\n")
     stage.type("tiphys up -d --secret-store nautobot=file:secrets.yaml")
-    stage.type("kubectl apply -f workflows/")
-    stage.type(f"kubectl -n argo-events create configmap nautobot '--from-literal=url={url}'")
-    stage.type("kubectl -n argo-events label configmap nautobot workflows.argoproj.io/configmap-type=Parameter")
-    stage.type("kubectl apply -f workflows/config/nautobot-token.yaml  # an ExternalSecret")
-    stage.type(
-        f"kubectl -n argo-events create configmap obm --from-literal=port={port} --from-literal=simulated-speed={SPEED}"
+    stage.kubectl("apply -f workflows/", *stage.manifests("workflows/install.yaml"))
+    labelled = {"workflows.argoproj.io/configmap-type": "Parameter"}
+    stage.kubectl(f"-n argo-events create configmap nautobot '--from-literal=url={url}'")
+    stage.kubectl(
+        "-n argo-events label configmap nautobot workflows.argoproj.io/configmap-type=Parameter",
+        _configmap("nautobot", {"url": url}, labelled),
     )
+    external = "workflows/config/nautobot-token.yaml"
+    stage.kubectl(f"apply -f {external}  # an ExternalSecret", *stage.manifests(external))
+    settings = {"port": str(port), "simulated-speed": str(SPEED)}
+    given = " ".join(f"--from-literal={key}={value}" for key, value in settings.items())
+    stage.kubectl(f"-n argo-events create configmap obm {given}", _configmap("obm", settings))
     return str(simulator["control"])
+
+
+def _configmap(name: str, data: dict[str, str], labels: dict[str, str] | None = None) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": labels or {}}, "data": data}
+
+
+def _secret(stage: Stage, name: str, *files: str, **values: str) -> None:
+    """A Secret, as kubectl makes one of files (the content of which is shown nowhere) and values."""
+    given = [f"--from-literal={key}={value}" for key, value in values.items()]
+    given += [f"--from-file={file}" for file in files]
+    data = {**values, **{file: (stage.folder / file).read_text() for file in files}}
+    value = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data}
+    stage.kubectl(f"-n argo-events create secret generic {name} {' '.join(given)}", value)
 
 
 def _devices(bmcs: list[dict[str, Any]]) -> str:
@@ -112,9 +125,7 @@ def _inventory(stage: Stage) -> None:
     stage.chapter("nautobot-api and get-obm-ip", "Any query of Nautobot's API; the address of the device's BMC.")
     stage.type(f"{_RUN}/nautobot-api -p uri=/status/")
     stage.type(f"{_RUN}/get-obm-ip -p hostname={DEVICE}")
-    stage.type(
-        "kubectl -n argo-events get workflow -o custom-columns='NAME:.metadata.name,IP:.status.nodes.*.outputs.parameters[?(@.name==\"ip\")].value'"
-    )
+    stage.type("tiphys -n argo-events get @latest")
     stage.chapter("A device that Nautobot does not know", "An error says what is wrong; nothing is done to any server.")
     stage.type(f"{_RUN}/get-obm-ip -p hostname=no-such-host", code=1)
 
@@ -130,7 +141,7 @@ def _credentials(stage: Stage) -> None:
         "kubectl -n argo-events create secret generic obm-creds --from-literal=username=root --from-file=password"
     )
     stage.type(f"{_RUN}/get-obm-creds -p hostname={DEVICE}")
-    stage.type("kubectl -n argo-events get secrets")
+    stage.kubectl("-n argo-events get secrets")
 
 
 def _synchronize(stage: Stage, control: str) -> None:
@@ -141,7 +152,7 @@ def _synchronize(stage: Stage, control: str) -> None:
     )
     label = stage.control(control, "GET", f"/bmcs/{DEVICE}/label")
     stage.file("passwords", label["password"])
-    stage.type("kubectl -n argo-events create secret generic obm-legacy-passwords --from-file=passwords")
+    _secret(stage, "obm-legacy-passwords", "passwords")
     faults = {"rules": [{"action": "lose-answer", "method": "PATCH"}]}
     stage.control(control, "PATCH", f"/bmcs/{DEVICE}/faults", faults)
     stage.type(f"{_RUN}/obm-sync-creds -p hostname={DEVICE}")
@@ -160,7 +171,10 @@ def _update(stage: Stage, control: str) -> None:
     digest = hashlib.sha256((stage.folder / "images" / "idrac.d9").read_bytes()).hexdigest()
     entry = f"model: PowerEdge*\nurl: {url}/idrac.d9\nversion: {VERSION}\nsha256: {digest}\n"
     stage.file("poweredge", entry)
-    stage.type("kubectl -n argo-events create configmap obm-firmware --from-file=poweredge")
+    stage.kubectl(
+        "-n argo-events create configmap obm-firmware --from-file=poweredge",
+        _configmap("obm-firmware", {"poweredge": entry}),
+    )
     stage.type(f"{_RUN}/obm-firmware-update -p hostname={DEVICE}")
     stage.type("tiphys -n argo-events logs @latest")
     _count(stage, control, DEVICE)
@@ -174,9 +188,7 @@ def _refused(stage: Stage, control: str) -> None:
     label = stage.control(control, "GET", f"/bmcs/{OTHER}/label")
     stage.file("username", label["username"])
     stage.file("password", label["password"])
-    stage.type(
-        f"kubectl -n argo-events create secret generic obm-creds-{OTHER} --from-file=username --from-file=password"
-    )
+    _secret(stage, f"obm-creds-{OTHER}", "username", "password")
     entry = (stage.folder / "poweredge").read_text().splitlines()
     url, digest = entry[1].split(": ")[1], entry[3].split(": ")[1]
     stage.type(
