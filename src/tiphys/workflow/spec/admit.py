@@ -41,7 +41,8 @@ def admit(kind: str, new: Mapping[str, Any], old: Mapping[str, Any] | None = Non
     """
     if kind not in KINDS or (old is not None and old.get("spec") == new.get("spec")):
         return []
-    name = str((new.get("metadata") or {}).get("name", ""))
+    meta = new.get("metadata")
+    name = str(meta.get("name") or "") if isinstance(meta, dict) else ""
     if causes := wrong(kind, new):
         raise status.invalid(kind, _GROUP, name, causes)
     if refused := not_honoured(kind, new):

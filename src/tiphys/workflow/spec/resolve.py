@@ -15,7 +15,6 @@ __all__ = [
     "MERGE_KEYS",
     "TEMPLATE_KINDS",
     "Reference",
-    "find_template",
     "kinds_of",
     "merge_workflow_spec",
     "references",
@@ -114,14 +113,6 @@ def with_template_defaults(template: Mapping[str, Any], defaults: Mapping[str, A
     own = kinds_of(template)
     merged = _strategic(defaults, template)
     return {key: value for key, value in merged.items() if key not in TEMPLATE_KINDS or key in own}
-
-
-def find_template(spec: Mapping[str, Any], name: str) -> dict[str, Any] | None:
-    """The template of that name; None where the spec has none."""
-    for template in spec.get("templates") or ():
-        if isinstance(template, dict) and template.get("name") == name:
-            return template
-    return None
 
 
 def references(obj: Mapping[str, Any]) -> list[Reference]:

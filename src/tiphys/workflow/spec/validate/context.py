@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tiphys.workflow.spec.validate.arguments import ANYTHING, Supplied
+from tiphys.workflow.spec.validate.rules import by_name
+from tiphys.workflow.spec.validate.scope import Scope
 
 __all__ = ["Base", "Template", "Walk"]
 
@@ -18,6 +20,12 @@ class Base:
     kind: str
     name: str
     spec: Mapping[str, Any] = field(repr=False)
+    templates: Mapping[str, Mapping[str, Any]] = field(repr=False)
+
+    @classmethod
+    def of(cls, kind: str, name: str, spec: Mapping[str, Any]) -> Base:
+        """The object with this spec."""
+        return cls(kind, name, spec, by_name(spec.get("templates")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +59,12 @@ class Walk(Protocol):
         """The variables that hold everywhere in the workflow, with their values or a placeholder."""
         ...
 
-    def check_tags(self, value: Any, scope: Collection[str]) -> None:
+    def check_tags(self, value: Any, scope: Container[str]) -> None:
         """Raises InvalidError for a tag in the value that nothing can resolve."""
         ...
 
     def use(
-        self, holder: Mapping[str, Any], within: Template, scope: Collection[str], supplied: Supplied = ANYTHING
+        self, holder: Mapping[str, Any], within: Template, scope: Scope, supplied: Supplied = ANYTHING
     ) -> Mapping[str, Any] | None:
         """Check the template that a step or task of `within` uses, and give it; None where only the run can tell.
 

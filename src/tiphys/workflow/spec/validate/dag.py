@@ -10,8 +10,9 @@ from typing import Any, Final
 from tiphys.workflow.spec.validate.arguments import Supplied, check_arguments
 from tiphys.workflow.spec.validate.context import Template, Walk
 from tiphys.workflow.spec.validate.rules import InvalidError, field_names, is_tag, text_of
-from tiphys.workflow.spec.validate.scope import add_items, add_outputs, is_loop, loop_aggregates
+from tiphys.workflow.spec.validate.scope import Scope, add_items, add_outputs, is_loop, loop_aggregates
 from tiphys.workflow.spec.validate.steps import check_hooks, of_inline, only_leaf_fields
+from tiphys.workflow.spec.validate.tags import texts
 
 __all__ = ["check_dag"]
 
@@ -19,11 +20,12 @@ _Task = Mapping[str, Any]
 
 # What `depends` names: a task and its result, or a task.
 _NAMED: Final = re.compile(r"([a-zA-Z0-9][-a-zA-Z0-9]*?\.[A-Z][a-zA-Z]+)|([a-zA-Z0-9][-a-zA-Z0-9]*)")
+_STATUS: Final = re.compile(r"\{\{\s*tasks\.([^.{}]+)\.status\s*\}\}")
 _OF_LOOPS: Final = ("AnySucceeded", "AllFailed")
 _RESULTS: Final = ("Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemoned", *_OF_LOOPS)
 
 
-def check_dag(walk: Walk, template: Template, scope: set[str]) -> None:
+def check_dag(walk: Walk, template: Template, scope: Scope) -> None:
     """All tasks, ancestors first; what they make known is added to `scope`.
 
     Raises:
@@ -50,9 +52,9 @@ def check_dag(walk: Walk, template: Template, scope: set[str]) -> None:
         add_outputs(used[task["name"]], f"tasks.{task['name']}", scope, walk.known, aggregated=aggregated)
         _check_results(task, named, here)
     _check_targets(walk, dag.get("target") or "", named, scope, where)
-    ancestors = _ancestors(tasks, needs)
+    ancestors = _Ancestors(tasks, needs)
     for task in tasks:
-        _check_task(walk, template, task, ancestors[task["name"]], (named, used), scope)
+        _check_task(walk, template, task, used[task["name"]], ancestors, scope)
 
 
 # -- the graph --------------------------------------------------------------------------------------------------------
@@ -94,16 +96,22 @@ def _sorted(tasks: list[_Task], needs: Mapping[str, Collection[str]]) -> list[_T
     return [by_name[name] for name in order]
 
 
-def _ancestors(tasks: list[_Task], needs: Mapping[str, Collection[str]]) -> dict[str, dict[str, None]]:
-    """Of each task all it waits for, near or far; `tasks` are sorted."""
-    found: dict[str, dict[str, None]] = {}
-    for task in tasks:
-        own: dict[str, None] = {}
-        for other in needs[task["name"]]:
-            own |= found[other]
-            own[other] = None
-        found[task["name"]] = own
-    return found
+class _Ancestors:
+    """Which tasks a task waits for, near or far. A bit a task: sets would fill the memory for a chain of thousands."""
+
+    def __init__(self, tasks: list[_Task], needs: Mapping[str, Collection[str]]) -> None:
+        """`tasks` are sorted."""
+        self._bits: dict[str, int] = {}
+        self._of: dict[str, int] = {}
+        for index, task in enumerate(tasks):
+            self._bits[task["name"]] = 1 << index
+            self._of[task["name"]] = 0
+            for other in needs[task["name"]]:
+                self._of[task["name"]] |= self._of[other] | self._bits[other]
+
+    def has(self, task: str, other: str) -> bool:
+        """`task` waits for `other`."""
+        return bool(self._of[task] & self._bits.get(other, 0))
 
 
 # -- the tasks --------------------------------------------------------------------------------------------------------
@@ -133,7 +141,7 @@ def _check_results(task: _Task, named: Mapping[str, _Task], where: str) -> None:
             raise InvalidError(f"{where.rpartition('.')[0]}.{other} dependency '{other}' {why}")
 
 
-def _check_targets(walk: Walk, target: str, named: Collection[str], scope: set[str], where: str) -> None:
+def _check_targets(walk: Walk, target: str, named: Collection[str], scope: Scope, where: str) -> None:
     try:
         walk.check_tags(target, scope)
     except InvalidError as error:
@@ -147,20 +155,18 @@ def _check_task(
     walk: Walk,
     template: Template,
     task: _Task,
-    ancestors: Collection[str],
-    tasks: tuple[Mapping[str, _Task], Mapping[str, _Task | None]],
-    scope: set[str],
+    used: _Task | None,
+    ancestors: _Ancestors,
+    scope: Scope,
 ) -> None:
-    named, used = tasks
     name, where = task["name"], f"templates.{template.name}.tasks.{task['name']}"
     prefix = f"tasks.{name}"
     if task.get("hooks") is not None:
         scope.add(f"{prefix}.status")
-    add_outputs(used[name], prefix, scope, walk.known, aggregated=False)
-    own = scope | of_inline(task)
-    for other in ancestors:
-        aggregated = loop_aggregates(named[other])
-        add_outputs(used[other], f"tasks.{other}", own, walk.known, aggregated=aggregated, ended=True)
+    add_outputs(used, prefix, scope, walk.known, aggregated=False)
+    spoken_of = {other for text in texts(task) for other in _STATUS.findall(text)}
+    ended = {f"tasks.{other}.status" for other in spoken_of if ancestors.has(name, other)}
+    own = Scope(ended | of_inline(task), scope)
     try:
         add_items(task, own)
         walk.check_tags(task, own)
@@ -170,24 +176,24 @@ def _check_task(
     check_arguments(arguments, f"{where}.arguments.", may_be_empty=False)
     check_hooks(task.get("hooks"), where)
     try:
-        _check_origins(arguments, ancestors)
+        _check_origins(name, arguments, ancestors)
         walk.use(task, template, own, Supplied.of(arguments))
     except InvalidError as error:
         raise InvalidError(f"{where} {error}") from error
 
 
-def _use(walk: Walk, template: Template, task: _Task, scope: set[str], where: str) -> _Task | None:
+def _use(walk: Walk, template: Template, task: _Task, scope: Scope, where: str) -> _Task | None:
     try:
         return walk.use(task, template, scope)
     except InvalidError as error:
         raise InvalidError(f"{where} {error}") from error
 
 
-def _check_origins(arguments: Mapping[str, Any], ancestors: Collection[str]) -> None:
+def _check_origins(task: str, arguments: Mapping[str, Any], ancestors: _Ancestors) -> None:
     """An argument that is another task's output needs that task to come before."""
     for kind, field in (("parameter", "value"), ("artifact", "from")):
         for argument in arguments.get(f"{kind}s") or ():
             value = argument.get(field)
             text = text_of(value) if value is not None else ""
-            if text.startswith("{{tasks.") and (other := text.split(".")[1]) not in ancestors:
+            if text.startswith("{{tasks.") and not ancestors.has(task, other := text.split(".")[1]):
                 raise InvalidError(f"missing dependency '{other}' for {kind} '{argument['name']}'")

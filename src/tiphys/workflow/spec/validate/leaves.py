@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Container, Mapping
 from typing import Any, Final
 
 from tiphys.errors import UsageError
@@ -65,7 +65,7 @@ def check_timeout(template: Template) -> None:
         raise InvalidError(f"{template.name} has invalid duration format in timeout.")
 
 
-def check_leaf(walk: Walk, template: Template, scope: Collection[str]) -> None:
+def check_leaf(walk: Walk, template: Template, scope: Container[str]) -> None:
     """A container, script, HTTP request, suspension, …
 
     Raises:
@@ -135,7 +135,7 @@ def _is_deadline(value: int | str) -> bool:
     return int(value) >= 0
 
 
-def check_outputs(walk: Walk, template: Template, scope: Collection[str]) -> None:
+def check_outputs(walk: Walk, template: Template, scope: Container[str]) -> None:
     """The outputs, and that what they speak of is there.
 
     Raises:

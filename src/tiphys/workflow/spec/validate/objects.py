@@ -113,7 +113,7 @@ class _Whole:
         self._alone = obj.get("kind") != "Workflow"
         self._may_be_empty = lint or self._alone
         self._walk = Templates(lookup, alone=self._alone)
-        self._base = Base("", "", self._spec)
+        self._base = Base.of("", "", self._spec)
         self._found: list[Problem] = []
 
     def problems(self) -> list[Problem]:
@@ -207,8 +207,7 @@ class _Whole:
             ref = self._spec["workflowTemplateRef"]
             if "{{" in name:
                 return
-            known = {template.get("name") for template in self._base.spec.get("templates") or ()}
-            if name not in known:
+            if name not in self._base.templates:
                 raise InvalidError(f"template reference {ref.get('name') or ''}.{name} not found")
         self._walk.enter(name, self._base, supplied)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from tiphys.workflow.spec.resolve import kinds_of
 from tiphys.workflow.spec.validate.rules import PLACEHOLDER, InvalidError, is_tag
 from tiphys.workflow.spec.validate.tags import ANY_ARTIFACT, ANY_ITEM, ANY_PARAMETER
 
-__all__ = ["LEAVES", "POD_LEAVES", "RETRY_VARIABLES", "add_items", "add_outputs", "is_loop", "loop_aggregates"]
+__all__ = ["LEAVES", "POD_LEAVES", "RETRY_VARIABLES", "Scope", "add_items", "add_outputs", "is_loop", "loop_aggregates"]
 
 POD_LEAVES: Final = frozenset({"container", "containerSet", "data", "resource", "script"})
 LEAVES: Final = POD_LEAVES | {"http", "plugin"}
@@ -25,6 +25,21 @@ RETRY_VARIABLES: Final = (
 _WITH_RESULT: Final = ("container", "data", "http", "plugin", "script")
 
 
+class Scope:
+    """The variables that hold somewhere, on top of those that hold around it."""
+
+    def __init__(self, names: Iterable[str] = (), around: Scope | None = None) -> None:
+        self._names = set(names)
+        self._around = around
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names or (self._around is not None and name in self._around)
+
+    def add(self, *names: str) -> None:
+        """These hold from here on."""
+        self._names.update(names)
+
+
 def is_loop(step: Mapping[str, Any]) -> bool:
     """Whether a step or task is expanded."""
     return bool(step.get("withItems") or step.get("withParam") or step.get("withSequence") is not None)
@@ -35,7 +50,7 @@ def loop_aggregates(step: Mapping[str, Any]) -> bool:
     return bool(step.get("withItems") or step.get("withParam"))
 
 
-def add_items(step: Mapping[str, Any], scope: set[str]) -> None:
+def add_items(step: Mapping[str, Any], scope: Scope) -> None:
     """`item` and its parts, where a loop gives them.
 
     Raises:
@@ -46,15 +61,15 @@ def add_items(step: Mapping[str, Any], scope: set[str]) -> None:
         raise InvalidError("only one of withItems, withParam, withSequence can be specified")
     for item in items or ():
         if isinstance(item, dict):
-            scope.update(f"item.{key}" for key in item)
+            scope.add(*(f"item.{key}" for key in item))
         elif isinstance(item, list):
-            scope.update(f"item.[{index}]" for index in range(len(item)))
+            scope.add(*(f"item.[{index}]" for index in range(len(item))))
         elif item is None:
             raise InvalidError("unsupported withItems type: null")
         else:
             scope.add("item")
     if parameter:
-        scope |= {"item", ANY_ITEM}
+        scope.add("item", ANY_ITEM)
     if sequence is not None:
         if sequence.get("count") is not None and sequence.get("end") is not None:
             raise InvalidError("only one of count or end can be defined in withSequence")
@@ -64,11 +79,10 @@ def add_items(step: Mapping[str, Any], scope: set[str]) -> None:
 def add_outputs(
     template: Mapping[str, Any] | None,
     prefix: str,
-    scope: set[str],
+    scope: Scope,
     known: dict[str, str],
     *,
     aggregated: bool,
-    ended: bool = False,
 ) -> None:
     """What a step makes known of itself.
 
@@ -77,16 +91,15 @@ def add_outputs(
         prefix: "steps.NAME" or "tasks.NAME".
         known: the variables of the whole workflow, to which globally named outputs are added.
         aggregated: it is a loop's.
-        ended: it is over by then, so it has a status.
     """
-    scope.update(f"{prefix}.{name}" for name in ("id", "startedAt", "finishedAt", "hostNodeName"))
+    scope.add(*(f"{prefix}.{name}" for name in ("id", "startedAt", "finishedAt", "hostNodeName")))
     if template is None:
         return
     if template.get("daemon"):
         scope.add(f"{prefix}.ip")
     kind = next(iter(kinds_of(template)), "")
     if kind in _WITH_RESULT or (kind == "containerSet" and _has_main(template["containerSet"])):
-        scope |= {f"{prefix}.outputs.result", f"{prefix}.exitCode"}
+        scope.add(f"{prefix}.outputs.result", f"{prefix}.exitCode")
     outputs = template.get("outputs") or {}
     for field, wild in (("parameters", ANY_PARAMETER), ("artifacts", ANY_ARTIFACT)):
         for output in outputs.get(field) or ():
@@ -100,9 +113,7 @@ def add_outputs(
     if aggregated:
         scope.add(f"{prefix}.outputs.parameters")
         if kind in ("script", "containerSet"):
-            scope |= {f"{prefix}.outputs.result", f"{prefix}.exitCode"}
-    if ended:
-        scope.add(f"{prefix}.status")
+            scope.add(f"{prefix}.outputs.result", f"{prefix}.exitCode")
 
 
 def _has_main(container_set: Mapping[str, Any]) -> bool:

@@ -8,12 +8,12 @@ from typing import Any
 from tiphys.workflow.spec.validate.arguments import Supplied, check_arguments
 from tiphys.workflow.spec.validate.context import Template, Walk
 from tiphys.workflow.spec.validate.rules import InvalidError, wrong_field_name
-from tiphys.workflow.spec.validate.scope import add_items, add_outputs, loop_aggregates
+from tiphys.workflow.spec.validate.scope import Scope, add_items, add_outputs, loop_aggregates
 
 __all__ = ["check_hooks", "check_steps", "has_exit_hook", "of_inline", "only_leaf_fields"]
 
 
-def check_steps(walk: Walk, template: Template, scope: set[str]) -> None:
+def check_steps(walk: Walk, template: Template, scope: Scope) -> None:
     """All steps in their order; what they make known is added to `scope`.
 
     Raises:
@@ -45,7 +45,7 @@ def _check_name(name: str, where: str, names: set[str]) -> None:
         raise InvalidError(f"{where}.name '{name}' is invalid: {error}")
 
 
-def _check_step(walk: Walk, template: Template, step: Mapping[str, Any], where: str, scope: set[str]) -> None:
+def _check_step(walk: Walk, template: Template, step: Mapping[str, Any], where: str, scope: Scope) -> None:
     prefix = f"steps.{step['name']}"
     scope.add(f"{prefix}.status")
     try:
@@ -61,7 +61,7 @@ def _check_step(walk: Walk, template: Template, step: Mapping[str, Any], where: 
         add_outputs(used, prefix, scope, walk.known, aggregated=False)
     check_hooks(step.get("hooks"), where)
     try:
-        walk.check_tags(step, scope | of_inline(step))
+        walk.check_tags(step, Scope(of_inline(step), scope))
     except InvalidError as error:
         raise _InStepsError(str(error)) from error
     add_outputs(used, prefix, scope, walk.known, aggregated=loop_aggregates(step))

@@ -7,12 +7,12 @@ not begin with one of the prefixes below, which may be meant for another tool.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
 from tiphys.workflow.spec.validate.rules import InvalidError
 
-__all__ = ["ANY_ARTIFACT", "ANY_ITEM", "ANY_PARAMETER", "fill", "resolvable"]
+__all__ = ["ANY_ARTIFACT", "ANY_ITEM", "ANY_PARAMETER", "fill", "resolvable", "texts"]
 
 ANY_ITEM: Final = "item.*"
 ANY_PARAMETER: Final = "workflow.outputs.parameters.*"
@@ -65,7 +65,7 @@ def _fill_text(text: str, known: Mapping[str, str]) -> str:
     return _TAG.sub(replaced, text)
 
 
-def resolvable(value: Any, scope: Collection[str], known: Collection[str], *, parameters_may_come: bool) -> None:
+def resolvable(value: Any, scope: Container[str], known: Container[str], *, parameters_may_come: bool) -> None:
     """Every tag in the value is of a variable that there is, or may be.
 
     Args:
@@ -76,7 +76,7 @@ def resolvable(value: Any, scope: Collection[str], known: Collection[str], *, pa
     Raises:
         InvalidError: "failed to resolve {{…}}"
     """
-    for text in _texts(value):
+    for text in texts(value):
         for tag in _TAG.findall(text):
             name = tag.strip()
             if tag.startswith("=") or not name.startswith(_OURS) or name in scope or name in known:
@@ -86,13 +86,14 @@ def resolvable(value: Any, scope: Collection[str], known: Collection[str], *, pa
             raise InvalidError(f"failed to resolve {{{{{tag}}}}}")
 
 
-def _may_be(name: str, scope: Collection[str]) -> bool:
+def _may_be(name: str, scope: Container[str]) -> bool:
     return name.startswith(_AT_RUN_TIME) or any(
         name.startswith(wild[:-1]) and wild in scope for wild in (ANY_ITEM, ANY_PARAMETER, ANY_ARTIFACT)
     )
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts(value: Any) -> Iterator[str]:
+    """The texts in a value that may hold tags."""
     pending = [value]
     while pending:
         item = pending.pop()

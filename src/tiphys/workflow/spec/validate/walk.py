@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from tiphys.workflow.spec.fields import wrong
-from tiphys.workflow.spec.resolve import find_template, kinds_of
+from tiphys.workflow.spec.resolve import kinds_of
 from tiphys.workflow.spec.validate.arguments import ANYTHING, Supplied, bind
 from tiphys.workflow.spec.validate.context import Base, Template
 from tiphys.workflow.spec.validate.dag import check_dag
 from tiphys.workflow.spec.validate.leaves import check_inputs, check_leaf, check_outputs, check_timeout
 from tiphys.workflow.spec.validate.rules import PLACEHOLDER, InvalidError, Lookup, text_of
-from tiphys.workflow.spec.validate.scope import LEAVES, POD_LEAVES, RETRY_VARIABLES
+from tiphys.workflow.spec.validate.scope import LEAVES, POD_LEAVES, RETRY_VARIABLES, Scope
 from tiphys.workflow.spec.validate.steps import check_steps
 from tiphys.workflow.spec.validate.tags import fill, resolvable
 
@@ -51,10 +51,10 @@ class Templates:
                 raise InvalidError(found)
             for path, what in wrong(kind, found):
                 raise InvalidError(f"{kind} {name}: {path}: {what}")
-            self._objects[kind, name] = Base(kind, name, found.get("spec") or {})
+            self._objects[kind, name] = Base.of(kind, name, found.get("spec") or {})
         return self._objects[kind, name]
 
-    def check_tags(self, value: Any, scope: Collection[str]) -> None:
+    def check_tags(self, value: Any, scope: Container[str]) -> None:
         """As `context.Walk` says."""
         resolvable(value, scope, self.known, parameters_may_come=self._alone)
 
@@ -64,16 +64,16 @@ class Templates:
         Raises:
             InvalidError
         """
-        self._check_use(self._named(name, base, 0), supplied, frozenset())
+        self._check_use(self._named(name, base, 0), supplied, None)
 
     def use(
-        self, holder: Mapping[str, Any], within: Template, scope: Collection[str], supplied: Supplied = ANYTHING
+        self, holder: Mapping[str, Any], within: Template, scope: Scope, supplied: Supplied = ANYTHING
     ) -> Mapping[str, Any] | None:
         """As `context.Walk` says."""
         found = self._resolve(holder, within)
         if found is None:
             return None
-        self._check_use(found, supplied, scope if "inline" in holder else frozenset())
+        self._check_use(found, supplied, scope if "inline" in holder else None)
         return found.raw
 
     # -- from a use to the template -----------------------------------------------------------------------------------
@@ -100,7 +100,7 @@ class Templates:
         return self._named(name, within.base, depth)
 
     def _named(self, name: str, base: Base, depth: int) -> Template:
-        found = find_template(base.spec, name)
+        found = base.templates.get(name)
         if found is None:
             raise InvalidError(f"template name '{name}' undefined")
         return Template((base.kind, base.name, name), found, _kind(found), base, depth)
@@ -113,35 +113,29 @@ class Templates:
             base = self.fetch(kind, ref["name"])
         except InvalidError as error:
             raise InvalidError(none if str(error).endswith("not found") else str(error)) from error
-        found = find_template(base.spec, name)
+        found = base.templates.get(name)
         if found is None:
             raise InvalidError(none)
         return Template((base.kind, base.name, name), found, _kind(found), base, depth)
 
     # -- the template -------------------------------------------------------------------------------------------------
 
-    def _check_use(self, template: Template, supplied: Supplied, outer: Collection[str]) -> None:
-        raw, name, kinds = template.raw, template.name, kinds_of(template.raw)
-        if not kinds:
-            raise InvalidError(f"template '{name}' type is unknown")
-        policy = (raw.get("retryStrategy") or {}).get("retryPolicy") or ""
-        if policy not in _POLICIES:
-            raise InvalidError(f"{policy} is not a valid RetryPolicy")
-        if len(kinds) > 1:
-            raise InvalidError(f"templates.{name} multiple template types specified. {_CHOOSE}")
-        check_inputs(template)
-        if any(not container.get("name") for container in raw.get("initContainers") or ()):
-            raise InvalidError("initContainers must all have container name")
+    def _check_use(self, template: Template, supplied: Supplied, around: Scope | None) -> None:
+        seen = template.key in self._checked
+        if not seen:
+            _check_form(template)
         try:
-            bound = bind(raw, supplied)
+            bound = bind(template.raw, supplied)
         except InvalidError as error:
-            raise InvalidError(f"templates.{name} {error}") from error
+            raise InvalidError(f"templates.{template.name} {error}") from error
+        if seen and not template.raw.get("timeout"):
+            return
         local = dict.fromkeys(_locals(template), PLACEHOLDER)
         filled = replace(template, raw=self._filled(bound, local))
         check_timeout(filled)
-        if template.key not in self._checked and template.depth < _DEEPEST:
+        if not seen and template.depth < _DEEPEST:
             self._checked.add(template.key)
-            self._check_inside(filled, _inputs_of(template) | set(local) | set(outer))
+            self._check_inside(filled, Scope(_inputs_of(template) | set(local), around))
 
     def _filled(self, raw: Mapping[str, Any], local: Mapping[str, str]) -> Mapping[str, Any]:
         """The template with the variables that are known filled in: the workflow's first, then the inputs."""
@@ -155,7 +149,7 @@ class Templates:
                 second[f"{field}.artifacts.{artifact['name']}.path"] = artifact.get("path") or PLACEHOLDER
         return fill(first, second)
 
-    def _check_inside(self, template: Template, scope: set[str]) -> None:
+    def _check_inside(self, template: Template, scope: Scope) -> None:
         if template.kind == "steps":
             check_steps(self, template, scope)
         elif template.kind == "dag":
@@ -163,6 +157,20 @@ class Templates:
         else:
             check_leaf(self, template, scope)
         check_outputs(self, template, scope)
+
+
+def _check_form(template: Template) -> None:
+    raw, kinds = template.raw, kinds_of(template.raw)
+    if not kinds:
+        raise InvalidError(f"template '{template.name}' type is unknown")
+    policy = (raw.get("retryStrategy") or {}).get("retryPolicy") or ""
+    if policy not in _POLICIES:
+        raise InvalidError(f"{policy} is not a valid RetryPolicy")
+    if len(kinds) > 1:
+        raise InvalidError(f"templates.{template.name} multiple template types specified. {_CHOOSE}")
+    check_inputs(template)
+    if any(not container.get("name") for container in raw.get("initContainers") or ()):
+        raise InvalidError("initContainers must all have container name")
 
 
 def _kind(raw: Mapping[str, Any]) -> str:
