@@ -5,13 +5,13 @@ Templates it refers to are fetched when the check comes to them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from tiphys.cli.session import CLUSTER_TEMPLATES, TEMPLATES, Object, RefusalError, Session
 from tiphys.errors import ApiError, UsageError
 
-__all__ = ["check", "lookup", "unknown_fields"]
+__all__ = ["Lookup", "check", "unknown_fields"]
 
 
 def check(session: Session, manifest: Object, namespace: str, *, strict: bool) -> None:
@@ -25,8 +25,9 @@ def check(session: Session, manifest: Object, namespace: str, *, strict: bool) -
         raise UsageError(f"Failed to parse workflow: {complaint}")
     from tiphys.workflow.spec.validate import problems
 
-    for problem in problems(manifest, lookup(session, namespace)):
-        raise RefusalError(problem.message)
+    find = Lookup(session, namespace)
+    for problem in problems(manifest, find):
+        raise find.refused.get(problem.message) or RefusalError(problem.message)
 
 
 def unknown_fields(manifest: Mapping[str, Any]) -> str:
@@ -41,25 +42,34 @@ def unknown_fields(manifest: Mapping[str, Any]) -> str:
     )
 
 
-def lookup(
-    session: Session, namespace: str, given: Mapping[tuple[str, str], Object] | None = None
-) -> Callable[[str, str], Mapping[str, Any] | str]:
+class Lookup:
     """Finds the templates a manifest refers to: in `given`, or by the API; each is fetched once.
 
     With `given`, the API is not asked at all.
+
+    Attributes:
+        refused: what the API said of those it did not give, by its message.
     """
-    known: dict[tuple[str, str], Object | str] = dict(given or {})
 
-    def find(kind: str, name: str) -> Mapping[str, Any] | str:
-        if (kind, name) not in known:
-            resource = CLUSTER_TEMPLATES if kind == "ClusterWorkflowTemplate" else TEMPLATES
-            try:
-                if given is not None:
-                    return f'{resource.qualified} "{name}" not found'
-                where = "" if kind == "ClusterWorkflowTemplate" else namespace
-                known[kind, name] = session.client.get(resource, name, where).object
-            except ApiError as error:
-                known[kind, name] = error.message
-        return known[kind, name]
+    def __init__(self, session: Session, namespace: str, given: Mapping[tuple[str, str], Object] | None = None) -> None:
+        self.refused: dict[str, ApiError] = {}
+        self._session = session
+        self._namespace = namespace
+        self._offline = given is not None
+        self._known: dict[tuple[str, str], Object | str] = dict(given or {})
 
-    return find
+    def __call__(self, kind: str, name: str) -> Mapping[str, Any] | str:
+        """The object, or why there is none."""
+        if (kind, name) not in self._known:
+            self._known[kind, name] = self._fetched(kind, name)
+        return self._known[kind, name]
+
+    def _fetched(self, kind: str, name: str) -> Object | str:
+        resource = CLUSTER_TEMPLATES if kind == "ClusterWorkflowTemplate" else TEMPLATES
+        if self._offline:
+            return f'{resource.qualified} "{name}" not found'
+        try:
+            return self._session.client.get(resource, name, self._namespace if resource.namespaced else "").object
+        except ApiError as error:
+            self.refused[error.message] = error
+            return error.message

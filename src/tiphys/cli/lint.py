@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tiphys.cli.checking import lookup, unknown_fields
+from tiphys.cli.checking import Lookup, unknown_fields
 from tiphys.cli.grammar import Command, Flag, Options, at_least
 from tiphys.cli.manifests import Source, objects, walk
 from tiphys.cli.render.lint import Finding, finding_text, summary_text
@@ -100,7 +100,7 @@ def _lint_source(
         linted = True
         meta = one.get("metadata") or {}
         name = meta.get("name") or meta.get("generateName") or f"object #{index + 1}"
-        find = lookup(session, "" if given is not None else meta.get("namespace") or session.namespace, given)
+        find = Lookup(session, "" if given is not None else meta.get("namespace") or session.namespace, given)
         errors += [f'in "{name}" ({kind}): {message}' for message in _errors(one, find, strict=strict)]
     return Finding(source.name, linted, tuple(errors))
 

@@ -58,5 +58,5 @@ def manifest_output(value: _Object, output: str, *, bare: bool = True) -> str:
         return f"{value['metadata'].get('name', '')}\n"
     from tiphys.cli.render.manifest import as_json, as_yaml, without_kind
 
-    printed = without_kind(value) if bare else value
-    return as_json(printed) if output == "json" else as_yaml(printed)
+    printed, kind = without_kind(value) if bare else value, value.get("kind", "Workflow")
+    return as_json(printed, kind) if output == "json" else as_yaml(printed, kind)

@@ -13,6 +13,7 @@ from tiphys.cli.session import (
     CRON_WORKFLOWS,
     WORKFLOWS,
     Object,
+    RefusalError,
     Session,
     in_argos_words,
     say,
@@ -120,7 +121,7 @@ def _from_resource(session: Session, source: str) -> Object:
         cron = session.client.get(CRON_WORKFLOWS, name, session.namespace).object
         return from_cron_workflow(cron, rfc3339(session.now()))
     raise UsageError(
-        f"Failed to submit workflow: rpc error: code = InvalidArgument desc = Resource kind '{kind}' is not supported "
+        f"failed to submit workflow: rpc error: code = InvalidArgument desc = Resource kind '{kind}' is not supported "
         "for submitting; use workflowtemplate, clusterworkflowtemplate or cronworkflow"
     )
 
@@ -138,10 +139,10 @@ def _create(session: Session, options: Options, workflow: Object) -> Object:
         if options.on("dry-run"):
             return workflow
         created = session.client.create(WORKFLOWS, workflow, namespace, dry_run=options.on("server-dry-run")).object
-    except ApiError as error:
-        if error.code == 403:
+    except (ApiError, RefusalError) as error:
+        if isinstance(error, ApiError) and error.code == 403:
             raise  # with the rule that would allow it
-        raise UsageError(f"Failed to submit workflow: {in_argos_words(error)}") from error
+        raise UsageError(f"failed to submit workflow: {in_argos_words(error)}") from error
     for text in session.client.warnings:
         warn(text)
     session.client.warnings.clear()

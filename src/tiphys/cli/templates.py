@@ -11,7 +11,7 @@ from tiphys.cli.lint import OUTPUT as LINT_OUTPUT
 from tiphys.cli.lint import STRICT, lint
 from tiphys.cli.listing import SELECTOR
 from tiphys.cli.output import OUTPUT, manifest_output
-from tiphys.cli.session import Object, Session, in_argos_words, say, warn
+from tiphys.cli.session import Object, RefusalError, Session, in_argos_words, say, warn
 from tiphys.errors import ApiError, TiphysError, UsageError
 from tiphys.kube.objects.resources import Resource
 
@@ -99,8 +99,8 @@ def _sent(
     try:
         check(session, manifest, namespace, strict=options.on("strict"))
         stored = send(session, kind, manifest, namespace)
-    except ApiError as error:
-        if error.code == 403:
+    except (ApiError, RefusalError) as error:
+        if isinstance(error, ApiError) and error.code == 403:
             raise  # with the rule that would allow it
         raise UsageError(_failed(kind, verb, meta.get("name", ""), error)) from error
     for text in session.client.warnings:
@@ -111,7 +111,7 @@ def _sent(
 
 def _failed(kind: Kind, verb: str, name: str, error: TiphysError) -> str:
     which = f": {name}, " if not kind.resource.namespaced else ":"
-    return f"Failed to {verb} {kind.what}{which} {in_argos_words(error)}"
+    return f"failed to {verb} {kind.what}{which} {in_argos_words(error)}"
 
 
 def _create(session: Session, kind: Kind, manifest: Object, namespace: str) -> Object:
@@ -126,7 +126,7 @@ def _update(session: Session, kind: Kind, manifest: Object, namespace: str) -> O
         if error.code == 403:
             raise
         raise UsageError(
-            f'Failed to get existing {kind.what} "{name}" to update: {in_argos_words(error)}; '
+            f'failed to get existing {kind.what} "{name}" to update: {in_argos_words(error)}; '
             "`create` makes one that is not there"
         ) from error
     meta = {**manifest["metadata"], "resourceVersion": current.resource_version}

@@ -1,4 +1,4 @@
-"""CronWorkflows as `argo cron get` and `argo cron list` print them, but for the next time, which nothing here reckons."""
+"""CronWorkflows as `argo cron get` and `argo cron list` print them, but for the next time, which is not reckoned."""
 
 from __future__ import annotations
 
