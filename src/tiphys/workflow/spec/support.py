@@ -124,9 +124,10 @@ def _refused(kind: str, obj: Any) -> Iterator[tuple[str, str]]:
                     yield here, row.note
                     continue
                 if row.values is not None and isinstance(item, str) and "{{" not in item and item not in row.values:
-                    yield f"{here}: {item}", f"there are {', '.join(row.values)}"
+                    yield f"{here}: {item}", f"only {', '.join(row.values)} are"
                 if row.keys is not None and isinstance(item, dict):
-                    yield from ((f"{here}.{key}", row.note) for key in item if key not in row.keys)
+                    only = f"only {', '.join(row.keys)} is"
+                    yield from ((f"{here}.{key}", only) for key in item if key not in row.keys)
                     below = {key: one for key, one in item.items() if key in row.keys}
                 inner.append((type_of(type_, name) or "any", below, here))
             pending += reversed(inner)
