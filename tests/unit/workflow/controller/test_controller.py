@@ -164,7 +164,9 @@ def test_a_pod_that_cannot_be_described_is_an_error(cluster):
 
 def test_somebody_elses_pod_of_that_name_is_left_alone(cluster):
     async def use(c):
-        await c.admin.create(PODS, {"metadata": {"name": "wf-a"}, "spec": {"containers": [{"name": "x", "image": "x"}]}}, "ns")
+        await c.admin.create(
+            PODS, {"metadata": {"name": "wf-a"}, "spec": {"containers": [{"name": "x", "image": "x"}]}}, "ns"
+        )
         await c.submit(mini=[pod()])
         return await c.finished()
 
@@ -173,7 +175,10 @@ def test_somebody_elses_pod_of_that_name_is_left_alone(cluster):
 
 def test_a_pod_still_going_away_under_that_name_is_waited_for(cluster):
     async def use(c):
-        old = {"metadata": {"name": "wf-a", "finalizers": ["test/hold"]}, "spec": {"containers": [{"name": "x", "image": "x"}]}}
+        old = {
+            "metadata": {"name": "wf-a", "finalizers": ["test/hold"]},
+            "spec": {"containers": [{"name": "x", "image": "x"}]},
+        }
         await c.admin.create(PODS, old, "ns")
         await c.admin.delete(PODS, "wf-a", "ns", grace_seconds=0)
         tried = asyncio.Event()
