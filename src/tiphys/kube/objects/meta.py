@@ -167,10 +167,29 @@ def _metadata(value: Object) -> Mapping[str, Any]:
         for member in members.values():
             if not isinstance(member, str):
                 raise _wrong_type(member, f"metadata.{field}", "string")
-    for field in ("finalizers", "ownerReferences"):
-        if meta.get(field) is not None and not isinstance(meta[field], list):
-            raise _wrong_type(meta[field], f"metadata.{field}", "list")
+    for finalizer in _list(meta, "finalizers"):
+        if not isinstance(finalizer, str):
+            raise _wrong_type(finalizer, "metadata.finalizers", "string")
+    for owner in _list(meta, "ownerReferences"):
+        _check_owner(owner)
     return meta
+
+
+def _list(meta: Mapping[str, Any], field: str) -> list[Any]:
+    members = meta.get(field)
+    if members is not None and not isinstance(members, list):
+        raise _wrong_type(members, f"metadata.{field}", "list")
+    return members or []
+
+
+def _check_owner(owner: Any) -> None:
+    if not isinstance(owner, dict):
+        raise _wrong_type(owner, "metadata.ownerReferences", "OwnerReference")
+    for kind, fields in ((str, ("apiVersion", "kind", "name", "uid")), (bool, ("blockOwnerDeletion", "controller"))):
+        for field in fields:
+            if owner.get(field) is not None and not isinstance(owner[field], kind):
+                wanted = "string" if kind is str else "bool"
+                raise _wrong_type(owner[field], f"metadata.ownerReferences.{field}", wanted)
 
 
 _GO_NAMES = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: "number"}
@@ -221,16 +240,13 @@ def _owner_errors(owners: list[Any]) -> list[Cause]:
     errors = []
     for index, owner in enumerate(owners):
         path = f"metadata.ownerReferences[{index}]"
-        if not isinstance(owner, dict):
-            errors.append(status.invalid_field(path, owner, "must be an object"))
-            continue
         for key in ("apiVersion", "kind", "name", "uid"):
             if not owner.get(key):
                 what = "version" if key == "apiVersion" else key
                 errors.append(status.invalid_field(f"{path}.{key}", owner.get(key) or "", f"{what} must not be empty"))
         if owner.get("apiVersion") == "v1" and owner.get("kind") == "Event":
             errors.append(status.invalid_field(path, owner, "/v1, Kind=Event is disallowed from being an owner"))
-    controllers = [o for o in owners if isinstance(o, dict) and o.get("controller") is True]
+    controllers = [owner for owner in owners if owner.get("controller")]
     if len(controllers) > 1:
         first, second = (f"{o.get('kind')}/{o.get('name')}" for o in controllers[:2])
         text = (

@@ -207,7 +207,7 @@ def _merge_list(
 ) -> list[Any]:
     before = target if isinstance(target, list) else []
     key = keys.get(field)
-    if field in _SETS:
+    if field in _SETS and all(isinstance(item, str) for item in (*before, *patch, *(order or ()))):
         merged = [*before, *(item for item in patch if item not in before)]
         return _ordered(merged, before, patch if order is None else order, lambda item: item)
     if key is None or not all(isinstance(item, dict) for item in (*before, *patch)):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tiphys.kit.codec import DecodeError, Struct, convert
 from tiphys.kube.objects import status
 from tiphys.kube.objects.resources import Resource
 
 __all__ = ["PROTECTED", "DeleteOptions", "check", "options_of"]
+
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
+_LONGEST_GRACE = 2**31 - 1
 
 PROTECTED = frozenset(("default", "kube-public", "kube-system"))
 """Namespaces nobody may delete."""
@@ -26,28 +31,46 @@ class DeleteOptions:
     dry_run: bool = False
 
 
+class _Preconditions(Struct):
+    uid: str | None = None
+    resourceVersion: str | None = None  # noqa: N815 - the field's name
+
+
+class _Options(Struct):
+    propagationPolicy: str | None = None  # noqa: N815
+    orphanDependents: bool | None = None  # noqa: N815
+    gracePeriodSeconds: int | None = None  # noqa: N815
+    preconditions: _Preconditions | None = None
+    dryRun: list[str] | None = None  # noqa: N815
+
+
 def options_of(body: Mapping[str, Any], query: Mapping[str, str]) -> DeleteOptions:
     """From a request's body and query; the body wins.
 
     Raises:
         ApiError: 400, a value is not one Kubernetes knows.
     """
-    propagation = body.get("propagationPolicy") or query.get("propagationPolicy") or ""
-    if not propagation and body.get("orphanDependents") is not None:
-        propagation = "Orphan" if body["orphanDependents"] else "Background"
+    try:
+        asked = convert(body, _Options)
+    except DecodeError as error:
+        raise status.bad_request(f"the body of the request is not DeleteOptions: {error}") from error
+    propagation = asked.propagationPolicy or query.get("propagationPolicy") or ""
+    if not propagation and asked.orphanDependents is not None:
+        propagation = "Orphan" if asked.orphanDependents else "Background"
     if propagation not in ("", "Background", "Foreground", "Orphan"):
         raise status.bad_request(f'invalid propagationPolicy "{propagation}": Background, Foreground or Orphan')
-    grace = body.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))
-    if grace is not None and not str(grace).lstrip("-").isdigit():
-        raise status.bad_request(f'invalid gracePeriodSeconds "{grace}": a number of seconds')
-    conditions = body.get("preconditions") or {}
-    dry_run = bool(body.get("dryRun") or query.get("dryRun"))
+    grace, text = asked.gracePeriodSeconds, query.get("gracePeriodSeconds", "")
+    if grace is None and text:
+        if not _NUMBER.fullmatch(text):
+            raise status.bad_request(f'invalid gracePeriodSeconds "{text}": a number of seconds')
+        grace = int(text)
+    conditions = asked.preconditions or _Preconditions()
     return DeleteOptions(
         propagation,
-        None if grace is None else max(int(grace), 0),
-        conditions.get("uid") or "",
-        conditions.get("resourceVersion") or "",
-        dry_run,
+        None if grace is None else min(max(grace, 0), _LONGEST_GRACE),
+        conditions.uid or "",
+        conditions.resourceVersion or "",
+        bool(asked.dryRun or query.get("dryRun")),
     )
 
 

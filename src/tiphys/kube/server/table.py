@@ -27,12 +27,16 @@ def _at(path: str) -> _Cell:
     return cell
 
 
-def _age_of(path: str) -> _Cell:
-    look = _at(path)
+def _age_of(*paths: str) -> _Cell:
+    """The age of the first moment that is there."""
+    looks = [_at(path) for path in paths]
 
     def cell(value: _Object, now: dt.datetime) -> str:
-        text = look(value, now)
-        return _age(now - from_rfc3339(text)) if text else "<unknown>"
+        text = next(filter(None, (look(value, now) for look in looks)), "")
+        try:
+            return _age(now - from_rfc3339(str(text)))
+        except ValueError:
+            return "<unknown>"
 
     return cell
 
@@ -118,17 +122,6 @@ def _subjects(kind: str) -> _Cell:
     return cell
 
 
-def _seen(*paths: str) -> _Cell:
-    """The age of the first moment that is there."""
-    looks = [_at(path) for path in paths]
-
-    def cell(value: _Object, now: dt.datetime) -> str:
-        text = next(filter(None, (look(value, now) for look in looks)), "")
-        return _age(now - from_rfc3339(text)) if text else "<unknown>"
-
-    return cell
-
-
 def _reporter(value: _Object, now: dt.datetime) -> str:
     source = value.get("source") or {}
     told = (source.get("component") or value.get("reportingComponent"), source.get("host"))
@@ -172,14 +165,14 @@ _COLUMNS: dict[str, tuple[_Column, ...]] = {
         ("Readiness Gates", "string", 1, _nothing),
     ),
     "events": (
-        ("Last Seen", "string", 0, _seen("series.lastObservedTime", "lastTimestamp", "eventTime")),
+        ("Last Seen", "string", 0, _age_of("series.lastObservedTime", "lastTimestamp", "eventTime")),
         ("Type", "string", 0, _at("type")),
         ("Reason", "string", 0, _at("reason")),
         ("Object", "string", 0, _involved),
         ("Subobject", "string", 1, _at("involvedObject.fieldPath")),
         ("Source", "string", 1, _reporter),
         ("Message", "string", 0, _at("message")),
-        ("First Seen", "string", 1, _seen("firstTimestamp", "eventTime")),
+        ("First Seen", "string", 1, _age_of("firstTimestamp", "eventTime")),
         ("Count", "string", 1, lambda value, now: str(value.get("count") or 1)),
         ("Name", "string", 1, _at("metadata.name")),
     ),
