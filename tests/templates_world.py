@@ -136,9 +136,23 @@ class Outcome:
         self.phase: str = self.status["phase"]
         self.message: str = self.status.get("message", "")
 
-    def __repr__(self) -> str:
-        """What a failing test shows."""
-        rows = [f"{node['name']} {node['phase']} {node.get('message', '')}" for node in self.status["nodes"].values()]
+    def succeeded(self) -> Outcome:
+        """It did, else say what happened."""
+        assert self.phase == "Succeeded", self.told()
+        return self
+
+    def failed(self, *words: str) -> Outcome:
+        """It did, put out nothing, and these words are told to a person."""
+        assert self.phase in ("Failed", "Error"), self.told()
+        assert not self.outputs
+        for word in words:
+            assert word in self.messages(), self.told()
+        return self
+
+    def told(self) -> str:
+        """All of it, for a failing test."""
+        nodes = sorted(self.status["nodes"].values(), key=lambda node: node["name"])
+        rows = [f"{node['name']} {node['phase']} {node.get('message', '')}" for node in nodes]
         return "\n".join([f"{self.name} {self.phase} {self.message}", *rows])
 
     @property

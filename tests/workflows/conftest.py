@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import secrets
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from templates_world import ScriptedNautobot, Templates, scripted_nautobot
+from tiphys_simulators import BmcHandle, BmcSpec, running_simulator
 
 DELL: dict[str, Any] = {"manufacturer": "Dell", "model": "PowerEdge R7615"}
-FLEET = {
-    "devices": [
-        {"name": "host.domain.local", "serial": "ABC1234", **DELL, "interfaces": {"iDRAC": ["10.46.96.163/26"]}},
-        {"name": "twin", "location": "DC-A", **DELL, "interfaces": {"iDRAC": ["10.46.96.165/26"]}},
-        {"name": "twin", "location": "DC-B", **DELL},
-        {"name": "no-interface", **DELL, "interfaces": {"eth0": ["10.46.96.11/26"]}},
-        {"name": "no-address", **DELL, "interfaces": {"iDRAC": []}},
-        {"name": "dual", **DELL, "interfaces": {"iDRAC": ["2001:db8::166/64", "10.46.96.166/26"]}},
-        {"name": "six", **DELL, "interfaces": {"iDRAC": ["2001:db8::167/64"]}},
-        {"name": "both", **DELL, "interfaces": {"iLO": ["10.46.96.169/26"], "iDRAC": ["10.46.96.168/26"]}},
-        # Its eth0 bears the address of the first one's OBM; it has none of its own.
-        {"name": "sharing", **DELL, "interfaces": {"eth0": ["10.46.96.163/26"], "iDRAC": []}},
-        {"name": "odd name&x=1 é", **DELL, "interfaces": {"iDRAC": ["10.46.96.170/26"]}},
-    ]
-}
+PERSONALITIES = ("idrac9", "ilo5", "generic")
+SPEED = 100
+FLEET: list[dict[str, Any]] = [
+    {"name": "host.domain.local", "serial": "ABC1234", **DELL, "interfaces": {"iDRAC": ["10.46.96.163/26"]}},
+    {"name": "twin", "location": "DC-A", **DELL, "interfaces": {"iDRAC": ["10.46.96.165/26"]}},
+    {"name": "twin", "location": "DC-B", **DELL},
+    {"name": "no-interface", **DELL, "interfaces": {"eth0": ["10.46.96.11/26"]}},
+    {"name": "no-address", **DELL, "interfaces": {"iDRAC": []}},
+    {"name": "dual", **DELL, "interfaces": {"iDRAC": ["2001:db8::166/64", "10.46.96.166/26"]}},
+    {"name": "six", **DELL, "interfaces": {"iDRAC": ["2001:db8::167/64"]}},
+    {"name": "both", **DELL, "interfaces": {"iLO": ["10.46.96.169/26"], "iDRAC": ["10.46.96.168/26"]}},
+    # Its eth0 bears the address of the first one's OBM; it has none of its own.
+    {"name": "sharing", **DELL, "interfaces": {"eth0": ["10.46.96.163/26"], "iDRAC": []}},
+    {"name": "odd name&x=1 é", **DELL, "interfaces": {"iDRAC": ["10.46.96.170/26"]}},
+]
 
 
 @pytest.fixture(scope="session")
@@ -37,10 +39,40 @@ def templates(cluster: Any) -> Iterator[Templates]:
 
 
 @pytest.fixture(scope="session")
-def serving(templates: Templates) -> Iterator[ScriptedNautobot]:
+def simulated() -> Iterator[list[BmcHandle]]:
+    """BMCs that share a port, as a fleet's do; `bmcs` is the one to ask for."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    specs = [BmcSpec(f"r{n}", kind, f"127.0.0.{n + 1}", port) for n, kind in enumerate(PERSONALITIES, start=1)]
+    with running_simulator(specs, speed=SPEED) as simulator:
+        yield list(simulator)
+
+
+@pytest.fixture
+def bmcs(simulated: list[BmcHandle], templates: Templates, nautobot: ScriptedNautobot) -> list[BmcHandle]:
+    """As from the factory, with what the templates know of them forgotten."""
+    for bmc in simulated:
+        bmc.reset()
+    for kind in ("ConfigMap", "Secret"):
+        for name in templates.names(kind):
+            if name.startswith("obm"):
+                templates.remove(kind, name)
+    templates.config_map("obm", port=str(simulated[0].port), **{"simulated-speed": str(SPEED)})
+    return simulated
+
+
+@pytest.fixture(scope="session")
+def serving(templates: Templates, simulated: list[BmcHandle]) -> Iterator[ScriptedNautobot]:
     """One for all tests; `nautobot` is the one to ask for."""
     token = secrets.token_hex(20)
-    with scripted_nautobot(FLEET, token) as service:
+    machines = [
+        {"name": bmc.name, "serial": bmc.identity.serial, **DELL, "interfaces": {"BMC": [f"{bmc.address}/8"]}}
+        for bmc in simulated
+    ]
+    # On record as another machine than the one that answers at its address.
+    swapped = {"name": "swapped", "serial": "OTHER01", **DELL, "interfaces": {"BMC": [f"{simulated[0].address}/8"]}}
+    with scripted_nautobot({"devices": [*FLEET, *machines, swapped]}, token) as service:
         templates.nautobot(service.url, token)
         yield service
 

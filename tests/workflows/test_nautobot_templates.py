@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from templates_world import Outcome, ScriptedNautobot, Templates
+from templates_world import ScriptedNautobot, Templates
 from tiphys_simulators.http import Request, Response
 
 BOTH = pytest.mark.parametrize("template", ["get-device-nautobot", "get-obm-ip"])
@@ -25,19 +25,12 @@ def asked(nautobot: ScriptedNautobot) -> list[str]:
     return [request.path for request in nautobot.requests]
 
 
-def failed(outcome: Outcome, *words: str) -> None:
-    assert outcome.phase in ("Failed", "Error"), outcome
-    assert not outcome.outputs
-    for word in words:
-        assert word in outcome.messages(), outcome
-
-
 # -- the right answer
 
 
 def test_a_device_as_nautobot_has_it(templates: Templates, nautobot: ScriptedNautobot) -> None:
     outcome = templates.run("get-device-nautobot", hostname="host.domain.local")
-    assert outcome.phase == "Succeeded", outcome
+    outcome.succeeded()
     assert json.loads(outcome.outputs["device"])["serial"] == "ABC1234"
     assert asked(nautobot) == ["/api/dcim/devices/"]
 
@@ -68,7 +61,7 @@ def test_the_pages_three_rows(templates: Templates, nautobot: ScriptedNautobot) 
 )
 def test_the_address_of_the_obm(templates: Templates, nautobot: ScriptedNautobot, hostname: str, ip: str) -> None:
     outcome = templates.run("get-obm-ip", hostname=hostname)
-    assert outcome.phase == "Succeeded", outcome
+    outcome.succeeded()
     assert outcome.outputs["ip"] == ip
     assert json.loads(outcome.outputs["device"])["name"] == hostname
 
@@ -87,7 +80,7 @@ def test_one_of_several_devices_of_a_name_by_its_id(
     templates: Templates, nautobot: ScriptedNautobot, template: str
 ) -> None:
     outcome = templates.run(template, hostname=identity(nautobot, "twin").upper())
-    assert outcome.phase == "Succeeded", outcome
+    outcome.succeeded()
     assert json.loads(outcome.outputs["device"])["id"] == identity(nautobot, "twin")
 
 
@@ -114,14 +107,14 @@ def test_a_slash_at_the_end_of_the_url_does_no_harm(templates: Templates, nautob
 def test_without_a_hostname_nothing_is_asked(
     templates: Templates, nautobot: ScriptedNautobot, template: str, hostname: str
 ) -> None:
-    failed(templates.run(template, hostname=hostname), "hostname is missing")
+    templates.run(template, hostname=hostname).failed("hostname is missing")
     assert nautobot.requests == []
 
 
 @BOTH
 @pytest.mark.parametrize("hostname", ["nope", "HOST.domain.local", "x&name=host.domain.local", "x&limit=0", "host*"])
 def test_an_unknown_device(templates: Templates, nautobot: ScriptedNautobot, template: str, hostname: str) -> None:
-    failed(templates.run(template, hostname=hostname), f"Nautobot has no device called '{hostname}'")
+    templates.run(template, hostname=hostname).failed(f"Nautobot has no device called '{hostname}'")
     assert [request.query["name"] for request in nautobot.requests] == [[hostname]]
 
 
@@ -130,7 +123,7 @@ def test_several_devices_of_a_name_are_told_by_their_ids(
     templates: Templates, nautobot: ScriptedNautobot, template: str
 ) -> None:
     outcome = templates.run(template, hostname="twin")
-    failed(outcome, "2 devices are called 'twin'", identity(nautobot, "twin"), identity(nautobot, "twin", "DC-B"))
+    outcome.failed("2 devices are called 'twin'", identity(nautobot, "twin"), identity(nautobot, "twin", "DC-B"))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +137,7 @@ def test_several_devices_of_a_name_are_told_by_their_ids(
 def test_a_device_without_an_obm_address(
     templates: Templates, nautobot: ScriptedNautobot, hostname: str, problem: str
 ) -> None:
-    failed(templates.run("get-obm-ip", hostname=hostname), problem)
+    templates.run("get-obm-ip", hostname=hostname).failed(problem)
 
 
 def test_an_answer_about_another_device_is_not_believed(templates: Templates, nautobot: ScriptedNautobot) -> None:
@@ -154,7 +147,7 @@ def test_an_answer_about_another_device_is_not_believed(templates: Templates, na
         return None
 
     nautobot.script = everybody
-    failed(templates.run("get-device-nautobot", hostname="nope"), "no device called 'nope'")
+    templates.run("get-device-nautobot", hostname="nope").failed("no device called 'nope'")
 
 
 # -- when Nautobot does not answer as it should
@@ -179,7 +172,7 @@ def test_what_is_wrong_with_nautobot_is_said(
     templates: Templates, nautobot: ScriptedNautobot, template: str, response: Response, words: list[str]
 ) -> None:
     nautobot.script = lambda request: response
-    failed(templates.run(template, hostname="host.domain.local"), *words)
+    templates.run(template, hostname="host.domain.local").failed(*words)
 
 
 @BOTH
@@ -187,7 +180,7 @@ def test_a_wrong_token(templates: Templates, nautobot: ScriptedNautobot, templat
     good = templates.get("Secret", "nautobot-token")
     try:
         templates.secret("nautobot-token", bearer_token="Token wrong")
-        failed(templates.run(template, hostname="host.domain.local"), "Invalid token")
+        templates.run(template, hostname="host.domain.local").failed("Invalid token")
     finally:
         templates.put(
             {key: good[key] for key in ("apiVersion", "kind", "data")} | {"metadata": {"name": "nautobot-token"}}
@@ -202,7 +195,7 @@ def test_nautobot_is_down(templates: Templates, nautobot: ScriptedNautobot, temp
         outcome = templates.run(template, hostname="host.domain.local")
     finally:
         templates.config_map("nautobot", **config)
-    failed(outcome, "Nautobot gave no answer: see the message of the step send-request")
+    outcome.failed("Nautobot gave no answer: see the message of the step send-request")
     assert "127.0.0.1:1" in outcome.node("send-request")["message"]
 
 
@@ -214,7 +207,7 @@ def test_nautobot_is_too_slow(templates: Templates, nautobot: ScriptedNautobot) 
     nautobot.script = lambda request: Response(200, {}, delay=20)
     try:
         templates.client.update(templates.resource("WorkflowTemplate"), template)
-        failed(templates.run("get-device-nautobot", hostname="host.domain.local"), "Nautobot gave no answer")
+        templates.run("get-device-nautobot", hostname="host.domain.local").failed("Nautobot gave no answer")
     finally:
         http["timeoutSeconds"] = 30
         found = templates.get("WorkflowTemplate", "nautobot-api")
@@ -225,8 +218,7 @@ def test_a_config_map_without_its_label(templates: Templates, nautobot: Scripted
     config = templates.get("ConfigMap", "nautobot")["data"]
     try:
         templates.config_map("nautobot", labelled=False, **config)
-        failed(
-            templates.run("get-device-nautobot", hostname="host.domain.local"),
+        templates.run("get-device-nautobot", hostname="host.domain.local").failed(
             "kubectl -n argo-events label configmap nautobot workflows.argoproj.io/configmap-type=Parameter",
         )
     finally:
@@ -242,5 +234,5 @@ def test_no_secret_for_the_token(templates: Templates, nautobot: ScriptedNautobo
         templates.put(
             {key: good[key] for key in ("apiVersion", "kind", "data")} | {"metadata": {"name": "nautobot-token"}}
         )
-    failed(outcome, "Nautobot gave no answer")
+    outcome.failed("Nautobot gave no answer")
     assert "create secret generic nautobot-token" in outcome.messages()
