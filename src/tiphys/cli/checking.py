@@ -13,6 +13,8 @@ from tiphys.errors import ApiError, UsageError
 
 __all__ = ["Lookup", "check", "unknown_fields"]
 
+_CALLED = {"WorkflowTemplate": "workflow template", "ClusterWorkflowTemplate": "cluster workflow template"}
+
 
 def check(session: Session, manifest: Object, namespace: str, *, strict: bool) -> None:
     """Raise what is wrong with a Workflow or template.
@@ -22,7 +24,7 @@ def check(session: Session, manifest: Object, namespace: str, *, strict: bool) -
         RefusalError: what Argo's validation says.
     """
     if strict and (complaint := unknown_fields(manifest)):
-        raise UsageError(f"Failed to parse workflow: {complaint}")
+        raise UsageError(f"Failed to parse {_CALLED.get(manifest['kind'], 'workflow')}: {complaint}")
     from tiphys.workflow.spec.validate import problems
 
     find = Lookup(session, namespace)

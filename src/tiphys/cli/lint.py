@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from tiphys.cli.checking import Lookup, unknown_fields
 from tiphys.cli.grammar import Command, Flag, Options, at_least
 from tiphys.cli.manifests import Source, objects, walk
 from tiphys.cli.render.lint import Finding, finding_text, summary_text
-from tiphys.cli.session import Object, Session, say, style_of
+from tiphys.cli.session import Object, Session, in_argos_words, say, style_of
 from tiphys.errors import UsageError
 
 __all__ = ["COMMAND", "OUTPUT", "STRICT", "lint", "run"]
-
-_Find = Callable[[str, str], Mapping[str, Any] | str]
 
 _KINDS = {
     "workflows": "Workflow",
@@ -105,12 +102,13 @@ def _lint_source(
     return Finding(source.name, linted, tuple(errors))
 
 
-def _errors(manifest: Object, find: _Find, *, strict: bool) -> list[str]:
+def _errors(manifest: Object, find: Lookup, *, strict: bool) -> list[str]:
     from tiphys.workflow.spec.validate import problems
 
     if strict and (complaint := unknown_fields(manifest)):
         return [complaint]
-    return [problem.message for problem in problems(manifest, find)]
+    found = [problem.message for problem in problems(manifest, find, lint=True)]
+    return [in_argos_words(find.refused[text]) if text in find.refused else text for text in found]
 
 
 COMMAND = Command(

@@ -62,7 +62,7 @@ def _log_options(options: Options) -> LogOptions:
     if since and since_time:
         raise UsageError("--since-time and --since cannot be used together")
     if since and seconds(since) > 0:
-        query["sinceSeconds"] = str(int(seconds(since)))
+        query["sinceSeconds"] = str(max(1, int(seconds(since))))
     if since_time:
         try:
             from_rfc3339(since_time)

@@ -25,7 +25,8 @@ def run(options: Options) -> int:
     if phase not in _PHASES:
         raise RefusalError(f"{phase} is an invalid phase to set to")
     if not selector:
-        raise UsageError("'set' currently only targets suspend nodes, use a node field selector to target them")
+        message = "'set' currently only targets suspend nodes, use a node field selector to target them"
+        raise RefusalError(message, "Internal")
     given = parse_parameters(options.texts("output-parameter"))
     values = NodeValues(phase, options.text("message"), {key: _unquoted(value) for key, value in given})
     session = Session(options)

@@ -15,7 +15,7 @@ def run(options: Options) -> int:
     session = Session(options)
     for name in options.arguments:
         try:
-            changed(session, name, _suspended)
+            changed(session, name, _suspended, "InvalidArgument")
         except TiphysError as error:
             if isinstance(error, ApiError) and error.code == 403:
                 raise  # with the rule that would allow it

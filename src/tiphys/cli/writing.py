@@ -13,8 +13,14 @@ _TRIES = 5
 _ENDED = frozenset(("Succeeded", "Failed", "Error"))
 
 
-def changed(session: Session, name: str, change: Callable[[Object], Object | None]) -> Object:
+def changed(session: Session, name: str, change: Callable[[Object], Object | None], code: str = "Internal") -> Object:
     """The workflow after `change` was applied to it; None from `change` leaves it as it is.
+
+    Args:
+        session: the cluster.
+        name: of the workflow.
+        change: raises a UsageError where it does not allow it.
+        code: what such an error is called in gRPC.
 
     Raises:
         RefusalError: `change` does not allow it.
@@ -25,7 +31,7 @@ def changed(session: Session, name: str, change: Callable[[Object], Object | Non
         try:
             fresh = change(workflow)
         except UsageError as error:
-            raise RefusalError(str(error)) from error
+            raise RefusalError(str(error), code) from error
         if fresh is None:
             return workflow
         try:
