@@ -13,6 +13,7 @@ from typing import Any
 
 from tiphys.kube.objects.patches import merge_patch
 from tiphys.workflow.engine.names import step_of
+from tiphys.workflow.engine.opening import Validate
 from tiphys.workflow.engine.protocol import (
     Begin,
     Changes,
@@ -102,7 +103,7 @@ def dag_of(*tasks: dict[str, Any], templates: tuple[dict[str, Any], ...] = (POD,
 
 
 class World:
-    """One workflow's surroundings.
+    """One workflow's surroundings. Unless told, nothing is validated: what validation would refuse is an error at run time.
 
     Attributes:
         object: the Workflow as it is stored.
@@ -116,6 +117,7 @@ class World:
         answer: Answer = succeed,
         objects: Mapping[tuple[str, str], Any] | None = None,
         http: Callable[[SendHttp], HttpDone] | None = None,
+        validate: Validate = lambda _workflow, _lookup: (),
     ) -> None:
         self.object: dict[str, Any] = copy.deepcopy(dict(manifest))
         self.answer = answer
@@ -129,7 +131,8 @@ class World:
         self.changes: list[Changes] = []
         self.wake: dt.datetime | None = None
         self.queue: deque[Event] = deque([Begin()])
-        self.run = Run.open(copy.deepcopy(self.object))
+        self.validate = validate
+        self.run = Run.open(copy.deepcopy(self.object), validate)
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
@@ -183,7 +186,7 @@ class World:
     def reopen(self) -> None:
         """The controller is started anew: the run is opened from the stored object."""
         self.pods, self.requests, self.wake = {}, {}, None
-        self.run = Run.open(copy.deepcopy(self.object))
+        self.run = Run.open(copy.deepcopy(self.object), self.validate)
         self.queue = deque([Begin()])
         self.begin()
 

@@ -9,9 +9,10 @@ import pathlib
 from typing import Any
 
 import pytest
-from engine_world import World
 
+from engine_world import World
 from tiphys.workflow.engine.protocol import CreatePod, PodReport
+from tiphys.workflow.spec.validate import problems
 
 SHARED = pathlib.Path(os.environ.get("TIPHYS_SHARED") or pathlib.Path(__file__).parents[3] / "shared")
 GOLDEN = SHARED / "reference" / "argo-golden" / "examples"
@@ -61,12 +62,12 @@ def _objects(golden: dict[str, Any]) -> dict[tuple[str, str], Any]:
     for key, template in (status.get("storedTemplates") or {}).items():
         scope, name, _ = key.split("/", 2)
         kind = "ClusterWorkflowTemplate" if scope == "cluster" else "WorkflowTemplate"
-        value = found.setdefault((kind, name), {"spec": {"templates": []}})
+        value = found.setdefault((kind, name), {"kind": kind, "metadata": {"name": name}, "spec": {"templates": []}})
         value["spec"]["templates"].append(template)
     if ref := golden["spec"].get("workflowTemplateRef"):
         kind = "ClusterWorkflowTemplate" if ref.get("clusterScope") else "WorkflowTemplate"
         spec = {k: v for k, v in status["storedWorkflowTemplateSpec"].items() if k != "workflowTemplateRef"}
-        found[kind, ref["name"]] = {"spec": spec}
+        found[kind, ref["name"]] = {"kind": kind, "metadata": {"name": ref["name"]}, "spec": spec}
     return found
 
 
@@ -101,7 +102,7 @@ def _world(golden: dict[str, Any]) -> World:
             row.get("resourcesDuration"),
         )
 
-    return World(_as_created(golden), answer, _objects(golden))
+    return World(_as_created(golden), answer, _objects(golden), validate=problems)
 
 
 def _golden(name: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ that was begun before is only read.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tiphys.errors import ExpressionError, SpecError
@@ -21,8 +21,9 @@ from tiphys.workflow.engine.values import any_string
 from tiphys.workflow.expr import lang
 from tiphys.workflow.spec.resolve import merge_workflow_spec
 from tiphys.workflow.spec.types import TemplateRef, WorkflowSpec
+from tiphys.workflow.spec.validate import Lookup, Problem
 
-__all__ = ["Opened", "Refusal", "open_spec"]
+__all__ = ["Opened", "Refusal", "Validate", "open_spec"]
 
 _CHANGING = frozenset(("workflow.status", "workflow.failures", "workflow.duration"))
 _POD_NAMES = "workflows.argoproj.io/pod-name-format"
@@ -45,7 +46,11 @@ class Opened:
         self.lens = lens
 
 
-def open_spec(state: State, workflow: Mapping[str, Any]) -> Opened:
+Validate = Callable[[Mapping[str, Any], Lookup], Sequence[Problem]]
+"""What is wrong with a workflow, as `spec.validate.problems` tells it."""
+
+
+def open_spec(state: State, workflow: Mapping[str, Any], validate: Validate) -> Opened:
     """Get the run ready to begin or go on.
 
     Raises:
@@ -61,6 +66,7 @@ def open_spec(state: State, workflow: Mapping[str, Any]) -> Opened:
     state.library.set_spec(spec, lens.retry_strategy)
     if fresh:
         _require(_missing_templates(state.library, spec))
+        _check(state.library, workflow, validate)
     state.variables.describe(workflow, spec)
     state.variables.set("status", state.status.phase or "Running")
     try:
@@ -117,6 +123,23 @@ def _with_variables(state: State, spec: Mapping[str, Any]) -> dict[str, Any]:
     known = {name: value for name, value in state.variables.values.items() if name not in _CHANGING}
     filled = Pattern(rest).fill(known, now=state.now)
     return {**filled, "templates": spec.get("templates") or []}
+
+
+def _check(library: Library, workflow: Mapping[str, Any], validate: Validate) -> None:
+    """As Argo's controller does at its first look; later the spec is what it was, or its owner's business.
+
+    Raises:
+        Missing: an object must be fetched first.
+        Refusal: it cannot run.
+    """
+
+    def look(kind: str, name: str) -> Mapping[str, Any] | str:
+        return library.look(
+            "ClusterWorkflowTemplate" if kind == "ClusterWorkflowTemplate" else "WorkflowTemplate", name
+        )
+
+    if found := validate(workflow, look):
+        raise Refusal("Failed", f"invalid spec: {found[0].message}")
 
 
 # -- templates --------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any
 from tiphys.workflow.engine.dag import start_dag
 from tiphys.workflow.engine.leaves import HttpExecution, OrphanedPod, PodExecution, start_http, start_pod, start_suspend
 from tiphys.workflow.engine.nodes import Node
-from tiphys.workflow.engine.opening import Refusal, open_spec
+from tiphys.workflow.engine.opening import Refusal, Validate, open_spec
 from tiphys.workflow.engine.protocol import (
     Begin,
     Changes,
@@ -31,6 +31,7 @@ from tiphys.workflow.engine.root import Root, mark_workflow
 from tiphys.workflow.engine.state import Kind, Kinds, State
 from tiphys.workflow.engine.steps import start_steps
 from tiphys.workflow.engine.templates import Missing
+from tiphys.workflow.spec.validate import problems
 
 __all__ = ["Run"]
 
@@ -51,20 +52,24 @@ _KINDS = Kinds(
 class Run:
     """One workflow, from where its object stands to its end."""
 
-    def __init__(self, workflow: Mapping[str, Any]) -> None:
+    def __init__(self, workflow: Mapping[str, Any], validate: Validate) -> None:
         self._workflow = workflow
+        self._validate = validate
         self._state = State(workflow, _KINDS)
         self._root: Root | None = None
         self._begun = False
         self._looked_at = bool(self._state.status.phase)
 
     @classmethod
-    def open(cls, workflow: dict[str, Any]) -> Run:
+    def open(cls, workflow: dict[str, Any], validate: Validate = problems) -> Run:
         """A run from an API object: a new one, or one that was begun before (restart, retry, resume, an edit).
 
         The object is not kept in step; it must not be changed while the run is in use.
+
+        Args:
+            validate: says why a new workflow cannot run; what it lets pass is an error where it is met.
         """
-        return cls(workflow)
+        return cls(workflow, validate)
 
     @property
     def name(self) -> str:
@@ -158,7 +163,7 @@ class Run:
         """Get ready, as far as all objects are there, and start."""
         state = self._state
         try:
-            opened = open_spec(state, self._workflow)
+            opened = open_spec(state, self._workflow, self._validate)
         except Missing as missing:
             for one in (missing, *missing.others):
                 state.fetch(one.kind, one.name, self._open_when_complete)

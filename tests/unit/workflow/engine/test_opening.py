@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from engine_world import POD, World, steps_of, values, workflow
+from tiphys.workflow.spec.validate import problems
 
 
 def labelled(**metadata: Any) -> World:
@@ -61,6 +62,31 @@ def test_what_cannot_run_is_the_workflows_error(spec: dict[str, Any], words: str
     assert (world.status["phase"], world.created) == ("Error", [])
     assert words in world.status["message"]
     assert "\n" not in world.status["message"]
+
+
+def test_what_validation_refuses_fails_before_anything_runs() -> None:
+    world = World(workflow({"entrypoint": "gone", "templates": [POD]}), validate=problems).play()
+    assert (world.status["phase"], world.status["message"]) == (
+        "Failed",
+        "invalid spec: template name 'gone' undefined",
+    )
+    assert "nodes" not in world.status
+    assert world.object["metadata"]["labels"]["workflows.argoproj.io/completed"] == "true"
+
+
+def test_validation_waits_for_the_objects_it_looks_into() -> None:
+    spec = steps_of({"name": "a", "templateRef": {"name": "lib", "template": "gone"}})
+    lib = {"kind": "WorkflowTemplate", "metadata": {"name": "lib"}, "spec": {"templates": [POD]}}
+    world = World(workflow(spec), objects={("WorkflowTemplate", "lib"): lib}, validate=problems).play()
+    assert world.status["message"].startswith("invalid spec: ")
+    assert "gone" in world.status["message"]
+
+
+def test_a_run_that_was_begun_is_not_validated_again() -> None:
+    world = World(workflow(steps_of({"name": "a", "template": "pod"})), validate=problems)
+    world.begin()
+    world.edit({"spec": {"entrypoint": "main", "onExit": "gone"}})
+    assert world.status["phase"] == "Running"
 
 
 def test_an_unclosed_tag_is_told_where_it_is_met() -> None:
