@@ -380,8 +380,9 @@ class Kubelet:
         if pod.state is None:  # a busy machine: the shim has not come so far
             pod.later(self._limits.running_after, self._show_running)
             return
-        self._recorder.started(pod.value)
-        self._show_record(pod, pod.state)
+        if not pod.state["final"]:  # else its end is about to be told, with what comes before it
+            self._recorder.started(pod.value)
+            self._show_record(pod, pod.state)
 
     def _show_record(self, pod: Pod, state: Mapping[str, Any]) -> None:
         self._recorder.record(pod.value, state)

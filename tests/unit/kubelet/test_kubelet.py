@@ -478,7 +478,8 @@ def test_capture(on_node, sandbox) -> None:
         meta = {"annotations": {"tiphys.io/capture": json.dumps(wanted)}}
         main = {"volumeMounts": [{"name": "v", "mountPath": "/mnt/v"}]}
         script = "echo 42 > /tmp/out; echo vol > /mnt/v/out; echo 123456 > /tmp/long; echo hello world; echo no >&2"
-        await node.run("p", "sh", "-c", script, meta=meta, main=main, spec={"volumes": [{"name": "v"}]})
+        pod = await node.run("p", "sh", "-c", script, meta=meta, main=main, spec={"volumes": [{"name": "v"}]})
+        assert pod["status"]["phase"] == "Succeeded", pod["status"]
         got = {name: (c.data, c.truncated, c.error) for name, c in node.captured["p"].items()}
         assert got == {
             "file": (b"42\n", False, ""),
@@ -663,3 +664,22 @@ def test_without_namespaces_an_event_says_what_is_different(on_node) -> None:
         assert found[0].object["reason"] == "NoMountNamespaces"
 
     on_node(scenario, sandbox="paths")
+
+
+def test_an_end_is_not_shown_before_what_was_captured_is_handed_over(on_node) -> None:
+    """Also when the time to show it as running comes between its end and the news of it."""
+
+    async def scenario(node) -> None:
+        meta = {"annotations": {"tiphys.io/capture": '[{"name": "r", "stdout": true}]'}}
+        pod = await node.create("p", "echo", "hi", meta=meta)
+        told = node.kubelet.shim_ended
+        node.kubelet.shim_ended = lambda _uid: None
+        await until_true(lambda: "p" in [p.name for p in node.kubelet._pods.values()])
+        files, uid = node.kubelet._files, pod["metadata"]["uid"]
+        await until_true(lambda: files.look(uid).final and not files.look(uid).supervisor)
+        node.kubelet._show_running(node.kubelet._pods[uid])
+        told(uid)
+        await node.ended("p")
+        assert node.captured["p"]["r"].data == b"hi\n"
+
+    on_node(scenario)
