@@ -678,6 +678,7 @@ def test_an_end_is_not_shown_before_what_was_captured_is_handed_over(on_node) ->
         files, uid = node.kubelet._files, pod["metadata"]["uid"]
         await until_true(lambda: files.look(uid).final and not files.look(uid).supervisor)
         node.kubelet._show_running(node.kubelet._pods[uid])
+        assert node.kubelet._pods[uid].wanted is None
         told(uid)
         await node.ended("p")
         assert node.captured["p"]["r"].data == b"hi\n"
