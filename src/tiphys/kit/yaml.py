@@ -27,6 +27,7 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INT = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|0|[1-9][0-9]*)")
 # What Go's YAML takes for a moment: text to read, but quoted where it writes text.
 _MOMENT = re.compile(r"\d{4}-\d\d?-\d\d?([Tt]\d\d?:\d\d?:\d\d?(\.\d+)?(Z|[+-]\d\d:\d\d)| \d\d?:\d\d?:\d\d?(\.\d+)?)?")
+_MOST_VALUES = 2_000_000
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -37,13 +38,27 @@ def load_all(text: str | bytes) -> list[Any]:
         UsageError: not YAML, or not what JSON can hold; the message says in which line and column.
     """
     try:
-        return [document for document in _yaml.load_all(text, _Loader) if document is not None]
+        documents = [document for document in _yaml.load_all(text, _Loader) if document is not None]
     except _yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise UsageError(f"{where}{error.problem or error.context}") from error
     except (_yaml.YAMLError, RecursionError) as error:
         raise UsageError(str(error).splitlines()[0]) from error
+    _check_aliases(documents)
+    return documents
+
+
+def _check_aliases(documents: list[Any]) -> None:
+    """An alias shares what it names: a few lines may stand for more than any memory holds, or for themselves."""
+    left, pending = _MOST_VALUES, [documents]
+    while pending:
+        value = pending.pop()
+        members = value.values() if isinstance(value, dict) else value
+        left -= len(members)
+        if left < 0:
+            raise UsageError("document contains excessive aliasing")
+        pending += [member for member in members if isinstance(member, dict | list)]
 
 
 def load(text: str | bytes) -> Any:

@@ -1,5 +1,6 @@
 """What a manifest means must not depend on who reads it."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -69,3 +70,22 @@ def test_moments_are_quoted_as_gos_yaml_does() -> None:
         'at: "2026-11-23T12:26:02Z"\nday: "2026-11-23"\n'
     )
     assert yaml.dump({"text": "2026-11-23T12:26"}) == "text: 2026-11-23T12:26\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a [*a]",
+        "a: &a {b: *a}",
+        "a: &a [x,x,x,x,x,x,x,x,x]\n"
+        + "".join(f"{new}: &{new} [{','.join(['*' + old] * 9)}]\n" for old, new in itertools.pairwise("abcdefghi")),
+    ],
+    ids=["a list in itself", "a map in itself", "billions"],
+)
+def test_aliases_that_stand_for_too_much_are_refused(text):
+    with pytest.raises(UsageError, match="excessive aliasing"):
+        yaml.load(text)
+
+
+def test_an_alias_is_what_it_names():
+    assert yaml.load("a: &x {k: [1]}\nb: *x") == {"a": {"k": [1]}, "b": {"k": [1]}}

@@ -1,0 +1,199 @@
+"""What clients may send that makes no sense, and what they are told: a Status, never a mistake of the server's."""
+
+import pytest
+
+from tiphys.kube.objects.resources import RESOURCES
+from tiphys.kube.server.requests import BODY_LIMIT
+
+CONFIGMAPS = "/api/v1/namespaces/ns/configmaps"
+WORKFLOWS = "/apis/argoproj.io/v1alpha1/namespaces/ns/workflows"
+MERGE = "application/merge-patch+json"
+DEEP = b'{"metadata":{"name":"deep"},"data":' + b'{"a":' * 100_000
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "code", "says"),
+    [
+        (b"{", "application/json", 400, "cannot be read"),
+        (b"", "application/json", 400, "cannot be read"),
+        (b"[]", "application/json", 400, "not an object"),
+        (b"null", "application/json", 400, "not an object"),
+        (b'"x"', "application/json", 400, "not an object"),
+        (b'{"metadata": "x"}', "application/json", 400, "metadata of the object is not an object"),
+        (b'{"metadata": {"name": 1}}', "application/json", 400, "metadata.name of type string"),
+        (b'{"metadata": {"name": "x", "finalizers": [{}]}}', "application/json", 400, "metadata.finalizers"),
+        (b'{"metadata": {"name": "x", "ownerReferences": [1]}}', "application/json", 400, "metadata.ownerReferences"),
+        (b'{"metadata": {"name": "x"}, "data": []}', "application/json", 400, "cannot be handled as a ConfigMap"),
+        (b'{"metadata": {"name": "x"}, "data": {"a": 1}}', "application/json", 400, "cannot be handled as a ConfigMap"),
+        (b'{"metadata": {"name": "../x"}}', "application/json", 422, 'Invalid value: "../x"'),
+        (b'{"metadata": {"name": "X"}}', "application/json", 422, "RFC 1123 subdomain"),
+        (b'{"metadata": {}}', "application/json", 422, "name or generateName is required"),
+        (b'{"metadata": {"name": "x", "namespace": "other"}}', "application/json", 400, "does not match the namespace"),
+        (b'{"kind": "Secret", "metadata": {"name": "x"}}', "application/json", 400, "does not match the expected"),
+        (b'{"metadata": {"name": "x", "labels": {"a b": "c"}}}', "application/json", 422, "metadata.labels"),
+        (b"\xff\xfe", "application/json", 400, "cannot be read"),
+        (DEEP, "application/json", 400, "cannot be read"),
+        (b"[" * 200_000, "application/json", 400, "cannot be read"),
+        (b"a: &a [*a]", "application/yaml", 400, "excessive aliasing"),
+        (b"a: !!python/object/apply:os.system [x]", "application/yaml", 400, "cannot be read"),
+        (b"k8s\0", "application/vnd.kubernetes.protobuf", 400, "protobuf"),
+        (b"k8s\0\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "application/vnd.kubernetes.protobuf", 400, "protobuf"),
+        (b"{}", "application/cbor", 415, "accepted media types include: application/json"),
+        (b'{"data":"' + b"x" * BODY_LIMIT + b'"}', "application/json", 413, "limit is 3145728"),
+    ],
+)
+def test_a_body_that_makes_no_sense(serving, body, kind, code, says):
+    async def scenario(http) -> None:
+        answer = await http("POST", CONFIGMAPS, body, kind=kind)
+        assert (answer.code, answer.value["kind"]) == (code, "Status"), answer.body[:300]
+        assert says in answer.message
+
+    serving(scenario)
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "says"),
+    [
+        ("labelSelector=((", 400, "unable to parse"),
+        ("labelSelector=a%20in%20(b", 400, "unable to parse"),
+        ("fieldSelector=metadata.name", 400, "invalid selector"),
+        ("limit=x", 400, "limit: Invalid value"),
+        ("limit=-1", 400, "limit: Invalid value"),
+        ("limit=99999999999999999999", 400, "limit: Invalid value"),
+        ("limit=1&continue=zzz", 400, "continue key is not valid"),
+        ("limit=1&continue=eyJ2IjoxfQ", 400, "continue key is not valid"),
+        ("limit=1&continue=%00%ff", 400, "continue key is not valid"),
+        ("resourceVersion=x", 400, "resourceVersion: Invalid value"),
+        ("resourceVersion=99999999999", 504, "Too large resource version"),
+        ("resourceVersionMatch=Exact", 422, "forbidden unless resourceVersion is provided"),
+        ("watch=1&resourceVersion=-1", 400, "resourceVersion: Invalid value"),
+        ("watch=1&timeoutSeconds=soon", 400, "timeoutSeconds: Invalid value"),
+        ("watch=1&fieldSelector=x", 400, "invalid selector"),
+        ("dryRun=yes", 422, 'supported values: "All"'),
+        ("includeObject=All", 400, "invalid includeObject"),
+    ],
+)
+def test_a_query_that_makes_no_sense(serving, query, code, says):
+    async def scenario(http) -> None:
+        answer = await http("GET", f"{CONFIGMAPS}?{query}")
+        assert answer.code == code, answer.body[:300]
+        assert says in answer.message
+
+    serving(scenario)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/api/v2",
+        "/apis/apps/v1",
+        "/api/v1/nodes",
+        "/api/v1//pods",
+        "/api/v1/namespaces//pods",
+        "/api/v1/namespaces/ns/pods/",
+        "/api/v1/namespaces/ns/pods/p/exec",
+        "/api/v1/namespaces/ns/pods/p/log/x",
+        "/api/v1/namespaces/ns/../../secrets",
+        "/apis/argoproj.io/v1alpha1/namespaces/ns/workflows/a%2F..%2Fb",
+        "/api/v1/configmaps/x",
+        "/api/v1/namespaces/ns/namespaces/ns",
+        "/openapi/v3/../../etc/passwd",
+        "/%ff%fe",
+    ],
+)
+def test_a_path_that_leads_nowhere(serving, path):
+    async def scenario(http) -> None:
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+            body = {} if method in ("POST", "PUT", "PATCH") else None
+            answer = await http(method, path, body, kind=MERGE if method == "PATCH" else "application/json")
+            assert answer.code in (404, 405, 422) or path.endswith("pods/"), (method, answer.body)
+            assert answer.code < 500
+
+    serving(scenario)
+
+
+def test_a_method_that_a_path_does_not_take(serving):
+    async def scenario(http) -> None:
+        for method, path in (
+            ("POST", CONFIGMAPS + "/kube-root-ca.crt"),
+            ("PUT", CONFIGMAPS),
+            ("PATCH", CONFIGMAPS),
+            ("OPTIONS", CONFIGMAPS),
+            ("POST", "/version"),
+            ("GET", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"),
+            ("DELETE", "/api/v1/namespaces/ns/pods/p/status"),
+            ("PATCH", "/api/v1/namespaces/ns/serviceaccounts/default/token"),
+        ):
+            answer = await http(method, path, {}, kind=MERGE if method == "PATCH" else "application/json")
+            assert (answer.code, answer.value["reason"]) == (405, "MethodNotAllowed"), (method, path, answer.body)
+
+    serving(scenario)
+
+
+def test_patches_that_make_no_sense(serving):
+    cases = (
+        (MERGE, [], 400),
+        (MERGE, {"metadata": 1}, 400),
+        (MERGE, {"metadata": {"uid": "other"}}, 409),
+        (MERGE, {"metadata": {"resourceVersion": "1"}}, 409),
+        (MERGE, {"metadata": {"name": "other"}}, 400),
+        ("application/json-patch+json", {}, 400),
+        ("application/json-patch+json", [{"op": "fly", "path": "/data"}], 400),
+        ("application/json-patch+json", [{"op": "remove", "path": "/nope"}], 422),
+        ("application/json-patch+json", [{"op": "test", "path": "/data/a", "value": "z"}], 422),
+        ("application/json-patch+json", [{"op": "replace", "path": "", "value": 1}], 400),
+        ("application/strategic-merge-patch+json", {"metadata": {"finalizers": [{}]}}, 400),
+        ("application/apply-patch+yaml", {"data": {}}, 415),
+        ("text/plain", {}, 415),
+    )
+
+    async def scenario(http) -> None:
+        before = (await http("POST", CONFIGMAPS, {"metadata": {"name": "c"}, "data": {"a": "b"}})).value
+        for kind, body, code in cases:
+            answer = await http("PATCH", CONFIGMAPS + "/c", body, kind=kind)
+            assert answer.code == code, (kind, body, answer.body)
+        assert (await http("GET", CONFIGMAPS + "/c")).value == before
+
+    serving(scenario)
+
+
+def test_a_form_of_answer_that_is_not_made(serving):
+    async def scenario(http) -> None:
+        answer = await http("GET", CONFIGMAPS, headers={"accept": "text/html"})
+        assert (answer.code, answer.value["reason"]) == (406, "NotAcceptable")
+        several = {"accept": "application/vnd.kubernetes.protobuf, application/json;as=Table;v=v1;g=meta.k8s.io"}
+        assert (await http("GET", CONFIGMAPS, headers=several)).value["kind"] == "Table"
+        answer = await http("GET", CONFIGMAPS, headers={"accept": "application/yaml"})
+        assert answer.body.startswith(b"apiVersion: v1\n")
+        only = {"accept": "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"}
+        shown = (await http("GET", "/api/v1/namespaces", headers=only)).value
+        assert shown["kind"] == "PartialObjectMetadataList"
+        assert set(shown["items"][0]) == {"kind", "apiVersion", "metadata"}
+
+    serving(scenario)
+
+
+@pytest.mark.parametrize("resource", RESOURCES, ids=lambda r: r.qualified)
+def test_every_kind_takes_what_is_absurd_without_failing(serving, resource):
+    place = f"/apis/{resource.group}/{resource.version}" if resource.group else "/api/v1"
+    path = f"{place}/{'namespaces/ns/' if resource.namespaced else ''}{resource.plural}"
+    junk = [None, 1, "x", [], {}, [None], [{}], {"a": None}, {"a": {"b": [[]]}}]
+    tables = {"accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
+
+    async def scenario(http) -> None:
+        for index, value in enumerate(junk):
+            for field in ("spec", "status", "data", "rules", "subjects", "roleRef", "involvedObject", "lastTimestamp"):
+                body = {"metadata": {"name": f"o{index}"}, "spec": {}, field: value}
+                for method, where, kind in (
+                    ("POST", path, "application/json"),
+                    ("PATCH", f"{path}/o{index}", MERGE),
+                    ("PUT", f"{path}/o{index}", "application/json"),
+                ):
+                    answer = await http(method, where, body, kind=kind)
+                    assert answer.code < 500, (method, body, answer.body)
+        if resource.stored:
+            assert (await http("GET", path, headers=tables)).code == 200
+            assert (await http("DELETE", path)).code == 200
+
+    serving(scenario)
