@@ -22,6 +22,8 @@ Object = dict[str, Any]
 Node = Mapping[str, Any]
 
 _GROUPS = frozenset(("DAG", "Steps", "StepGroup", "TaskGroup"))
+_HOLDERS = frozenset(("StepGroup", "TaskGroup", "Retry"))
+"""Types whose children are within them; those of others follow them."""
 _BAD = frozenset(("Failed", "Error", "Omitted"))
 _GOOD = frozenset(("Succeeded", "Skipped"))
 
@@ -78,6 +80,11 @@ class _Plan:
         annotations = workflow["metadata"].get("annotations") or {}
         self._pods_by_id = annotations.get(labels.POD_NAME_FORMAT) == "v1"
         self._nodes = nodes
+        self._holders: dict[str, list[str]] = {}
+        for id, node in nodes.items():
+            if node["type"] in _HOLDERS:
+                for child in node.get("children") or ():
+                    self._holders.setdefault(child, []).append(id)
         self._forced = forced
         self._removed: set[str] = set()
         self._running: set[str] = set()
@@ -97,7 +104,7 @@ class _Plan:
             self._force(node)
         elif phase in _BAD and node["type"] in _GROUPS:
             self._running.add(id)
-        elif phase in _BAD and (node["type"] == "Retry" or not self._led_to_success(node)):
+        elif phase in _BAD and not self._was_allowed(node):
             self._removed.add(id)
 
     def _force(self, node: Node) -> None:
@@ -113,13 +120,24 @@ class _Plan:
 
     def _run_enclosing(self, node: Node) -> None:
         """All that a node is within has to go on as well, up to the entry node."""
-        boundary = node.get("boundaryID")
-        while boundary and boundary in self._nodes:
-            self._running.add(boundary)
-            boundary = self._nodes[boundary].get("boundaryID")
+        pending = self._enclosing(node)
+        while pending:
+            id = pending.pop()
+            if id not in self._running:
+                self._running.add(id)
+                pending += self._enclosing(self._nodes[id])
 
-    def _led_to_success(self, node: Node) -> bool:
-        """Something that came after it has succeeded, and stays: the failure was allowed for."""
+    def _enclosing(self, node: Node) -> list[str]:
+        boundary = node.get("boundaryID")
+        return [*self._holders.get(node["id"], ()), *([boundary] if boundary in self._nodes else ())]
+
+    def _was_allowed(self, node: Node) -> bool:
+        """The failure did no harm: what holds it has succeeded, or something that came after it, and stays."""
+        holders = set(self._holders.get(node["id"], ())) - self._forced
+        if any(self._nodes[id].get("phase") == "Succeeded" for id in holders):
+            return True
+        if node["type"] == "Retry":
+            return False
         after = _with_descendants(self._nodes, [node]) - {node["id"]} - self._forced
         return any(self._nodes[id].get("phase") == "Succeeded" for id in after)
 
