@@ -103,7 +103,7 @@ def dag_of(*tasks: dict[str, Any], templates: tuple[dict[str, Any], ...] = (POD,
 
 
 class World:
-    """One workflow's surroundings. Unless told, nothing is validated: what validation would refuse is an error at run time.
+    """One workflow's surroundings. Unless told, nothing is validated: what that would refuse is an error at run time.
 
     Attributes:
         object: the Workflow as it is stored.

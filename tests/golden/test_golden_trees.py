@@ -46,7 +46,8 @@ def compare() -> Any:
     """The tool that says what counts as a difference."""
     path = SHARED / "tools" / "compare-golden.py"
     spec = importlib.util.spec_from_file_location("compare_golden", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
