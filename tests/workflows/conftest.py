@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import hashlib
+import http.server
 import secrets
 import socket
+import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from templates_world import ScriptedNautobot, Templates, scripted_nautobot
-from tiphys_simulators import BmcHandle, BmcSpec, running_simulator
+from tiphys_simulators import BmcHandle, BmcSpec, build_image, running_simulator
 
 DELL: dict[str, Any] = {"manufacturer": "Dell", "model": "PowerEdge R7615"}
 PERSONALITIES = ("idrac9", "ilo5", "generic")
 SPEED = 100
+VERSION = "8.1.0"
 FLEET: list[dict[str, Any]] = [
     {"name": "host.domain.local", "serial": "ABC1234", **DELL, "interfaces": {"iDRAC": ["10.46.96.163/26"]}},
     {"name": "twin", "location": "DC-A", **DELL, "interfaces": {"iDRAC": ["10.46.96.165/26"]}},
@@ -62,14 +69,53 @@ def bmcs(simulated: list[BmcHandle], templates: Templates, nautobot: ScriptedNau
     return simulated
 
 
+@dataclass(frozen=True)
+class Image:
+    """Firmware that can be downloaded."""
+
+    url: str
+    version: str
+    sha256: str
+
+
 @pytest.fixture(scope="session")
-def serving(templates: Templates, simulated: list[BmcHandle]) -> Iterator[ScriptedNautobot]:
+def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Image]]:
+    """One for each BMC, by personality; served over HTTP."""
+    folder = tmp_path_factory.mktemp("images")
+    handler = functools.partial(QuietHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            made = {}
+            for kind, vendor in zip(PERSONALITIES, ("Dell", "HPE", "Generic"), strict=True):
+                content = build_image(vendor, "BMC", VERSION, b"\x00\xff" * 5000)
+                (folder / f"{kind}.bin").write_bytes(content)
+                url = f"http://127.0.0.1:{server.server_port}/{kind}.bin"
+                made[kind] = Image(url, VERSION, hashlib.sha256(content).hexdigest())
+            yield made
+        finally:
+            server.shutdown()
+            thread.join(10)
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Says nothing on standard error."""
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture(scope="session")
+def serving(templates: Templates, simulated: list[BmcHandle], images: dict[str, Image]) -> Iterator[ScriptedNautobot]:
     """One for all tests; `nautobot` is the one to ask for."""
     token = secrets.token_hex(20)
-    machines = [
+    machines: list[dict[str, Any]] = [
         {"name": bmc.name, "serial": bmc.identity.serial, **DELL, "interfaces": {"BMC": [f"{bmc.address}/8"]}}
         for bmc in simulated
     ]
+    # The first is to have a firmware by Nautobot's own record.
+    machines[0]["firmware"] = dataclasses.asdict(images["idrac9"])
     # On record as another machine than the one that answers at its address.
     swapped = {"name": "swapped", "serial": "OTHER01", **DELL, "interfaces": {"BMC": [f"{simulated[0].address}/8"]}}
     with scripted_nautobot({"devices": [*FLEET, *machines, swapped]}, token) as service:
