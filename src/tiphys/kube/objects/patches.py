@@ -234,7 +234,10 @@ def _merge_list(
 
 
 def _ordered(merged: list[Any], before: list[Any], order: list[Any], name: Callable[[Any], Any]) -> list[Any]:
-    """What `order` names in that order; the others stay in front of what they stood in front of in `before`."""
+    """What `order` names in that order; the others stay in front of what they stood in front of in `before`.
+
+    What is new comes before the others, as it does in Kubernetes.
+    """
     rank = {name(item): at for at, item in enumerate(order)}
     places = {name(item): at for at, item in enumerate(before)}
     named = deque(sorted((item for item in merged if name(item) in rank), key=lambda item: rank[name(item)]))
@@ -242,6 +245,6 @@ def _ordered(merged: list[Any], before: list[Any], order: list[Any], name: Calla
     result: list[Any] = []
     while named and others:
         first, other = places.get(name(named[0])), places.get(name(others[0]))
-        goes_first = first is not None and other is not None and first < other
-        result.append((named if goes_first else others).popleft())
+        waits = first is not None and other is not None and other < first
+        result.append((others if waits else named).popleft())
     return [*result, *named, *others]

@@ -67,8 +67,8 @@ def test_strategic_merge_by_key() -> None:
         "spec": {"containers": [{"name": "m", "env": [{"name": "B", "value": "2"}]}, {"name": "new"}], "list": [2]},
     }
     merged = strategic_merge(POD, patch)
-    assert [c["name"] for c in merged["spec"]["containers"]] == ["m", "s", "new"]
-    assert merged["spec"]["containers"][0]["env"] == [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]
+    assert [c["name"] for c in merged["spec"]["containers"]] == ["m", "new", "s"]
+    assert merged["spec"]["containers"][0]["env"] == [{"name": "B", "value": "2"}, {"name": "A", "value": "1"}]
     assert merged["spec"]["containers"][0]["image"] == "i"
     assert merged["metadata"]["finalizers"] == ["b", "a"]
     assert merged["spec"]["list"] == [2]
@@ -92,7 +92,8 @@ def test_strategic_directives() -> None:
 @pytest.mark.parametrize(
     ("before", "patch", "after"),
     [
-        ("abc", {"l": "xb"}, "acxb"), ("ab", {"$setElementOrder/l": "ba"}, "ba"),
+        ("abc", {"l": "xb"}, "xabc"), ("ab", {"l": "c"}, "cab"),
+        ("axb", {"$setElementOrder/l": "acb", "l": "c"}, "acxb"), ("ab", {"$setElementOrder/l": "ba"}, "ba"),
         ("abcd", {"$setElementOrder/l": "cda", "l": "d"}, "bcda"), ("", {"l": "ba"}, "ba"),
         ("aab", {"l": "b"}, "aab"), ("ab", {"$retainKeys": ["m"], "l": "c"}, "c"),
     ],
