@@ -12,7 +12,7 @@ __all__ = ["together"]
 
 def together(changes: Iterable[Changes]) -> Changes:
     """One change that does what these do in their order; commands keep theirs."""
-    nodes: dict[str, dict[str, Any] | None] = {}
+    nodes: dict[str, dict[str, Any]] = {}
     status: dict[str, Any] = {}
     labels: dict[str, str | None] = {}
     annotations: dict[str, str | None] = {}
@@ -23,7 +23,7 @@ def together(changes: Iterable[Changes]) -> Changes:
             before = nodes.get(node_id)
             # Nodes are given whole, but a key of the earlier patch that only said "remove" must be said still.
             removals = {key: None for key, value in (before or {}).items() if value is None}
-            nodes[node_id] = {**removals, **node} if node is not None and removals else node
+            nodes[node_id] = {**removals, **node} if removals else node
         _lay_over(status, change.status)
         labels |= change.labels
         annotations |= change.annotations

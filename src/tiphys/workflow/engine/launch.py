@@ -34,6 +34,7 @@ def launch(state: State, call: Call) -> None:
     node = state.tree.named(call.name)
     if node is not None and node.fulfilled:
         _link(state, call, node)
+        state.export(node.outputs)  # whoever resumed a suspension may have given them
         state.tell(call.owner, node)
         return
     if call.depth >= _MAX_DEPTH:

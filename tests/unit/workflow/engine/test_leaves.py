@@ -201,6 +201,15 @@ def test_what_somebody_supplied_is_an_output() -> None:
     assert world.node("a")["inputs"]["parameters"][0]["value"] == "YES"
 
 
+def test_what_somebody_supplied_may_be_named_globally() -> None:
+    world = World(workflow(steps_of(step("hold", "ask"), templates=(CHOICE,))))
+    world.begin()
+    given = [{"name": "answer", "value": "YES", "globalName": "said"}]
+    node = {"phase": "Succeeded", "outputs": {"parameters": given}}
+    world.edit({"status": {"nodes": {world.node("hold")["id"]: node}}})
+    assert world.status["outputs"]["parameters"] == values(said="YES")
+
+
 def test_a_stop_of_the_suspension_fails_it() -> None:
     world = World(workflow(steps_of(step("hold", "wait"), templates=({"name": "wait", "suspend": {}},))))
     world.begin()
