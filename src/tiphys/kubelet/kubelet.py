@@ -183,7 +183,7 @@ class Kubelet:
             return
         pod.stage, pod.state = Stage.RUNNING, found.state
         self._turns.adopted(pod)
-        if not self._adopt(pod, found.supervisor):
+        if not found.supervisor or not self._adopt(pod, found.supervisor):
             self.shim_ended(pod.uid)
 
     def _adopt(self, pod: Pod, supervisor: int) -> bool:

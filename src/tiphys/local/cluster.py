@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -42,6 +43,8 @@ from tiphys.workflow.pods import reporting_account
 from tiphys.workflow.spec import fields
 
 __all__ = ["Local"]
+
+_log = logging.getLogger(__name__)
 
 _SEALED = frozenset({("", "secrets")})
 _ROLES = (
@@ -137,6 +140,8 @@ class Local:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            for error in failed:
+                _log.error("a part of the server ended", exc_info=error)
             if failed:
                 raise StoreError(f"a part of the server ended: {failed[0]!r}") from failed[0]
         finally:
