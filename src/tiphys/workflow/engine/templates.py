@@ -10,16 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tiphys.errors import TiphysError
+from tiphys.errors import SpecError, TiphysError
 from tiphys.kit.codec import DecodeError, convert, encode
-from tiphys.kube.objects.patches import KUBERNETES_KEYS, strategic_merge
 from tiphys.workflow.engine.protocol import FetchKind
 from tiphys.workflow.engine.substitution import Pattern
+from tiphys.workflow.spec.resolve import kinds_of, with_template_defaults
 from tiphys.workflow.spec.types import RetryStrategy, Template, TemplateRef, template_of
 
 __all__ = ["Base", "Library", "Missing", "Resolved", "TemplateError", "Use"]
 
-_KINDS: Final = ("container", "script", "steps", "dag", "suspend", "http", "containerSet", "resource", "data", "plugin")
 _RESULT: Final = re.compile(r"(?:steps|tasks)(?:\.([\w-]+)|\[(?:'|\\?\")([^'\"\\]+)(?:'|\\?\")\])\.outputs\.result")
 
 
@@ -195,14 +194,12 @@ class Library:
             self._stored[key] = self._added[key] = template
 
     def _made(self, raw: dict[str, Any], base: Base) -> Resolved:
-        kinds = [kind for kind in _KINDS if raw.get(kind) is not None]
+        kinds = kinds_of(raw)
         if not kinds:
             raise TemplateError(f"template '{raw.get('name', '')}' type is unknown")
-        if self._defaults:
-            raw = strategic_merge(self._defaults, raw, KUBERNETES_KEYS)
-            raw = {key: value for key, value in raw.items() if key not in _KINDS or key == kinds[0]}
         try:
+            raw = with_template_defaults(raw, self._defaults)
             lens = template_of(raw)
-        except DecodeError as error:
+        except (DecodeError, SpecError) as error:
             raise TemplateError(f"template '{raw.get('name', '')}' cannot be read: {error}") from error
         return Resolved(raw, lens, base, kinds[0], lens.retry_strategy or self._retry)
