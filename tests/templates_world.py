@@ -26,6 +26,7 @@ NAMESPACE = "argo-events"
 WORKFLOWS = pathlib.Path(__file__).parent.parent / "workflows"
 
 _WORKFLOWS = served("argoproj.io", "workflows")
+_REVIEWS = served("authorization.k8s.io", "subjectaccessreviews")
 _KINDS = {
     kind: served(group, plural)
     for kind, group, plural in (
@@ -104,6 +105,16 @@ class Templates:
         name = self.client.create(_WORKFLOWS, value, NAMESPACE).object["metadata"]["name"]
         return Outcome(self._wait(_WORKFLOWS, name, lambda found: bool(found.get("status", {}).get("finishedAt"))))
 
+    def may(self, account: str, verb: str, resource: str, namespace: str) -> bool:
+        """Whether a ServiceAccount of `argo-events` may do this."""
+        plural, _, group = resource.partition(".")
+        asked = {"namespace": namespace, "verb": verb, "group": group, "resource": plural}
+        user = f"system:serviceaccount:{NAMESPACE}:{account}"
+        groups = ["system:serviceaccounts", f"system:serviceaccounts:{NAMESPACE}", "system:authenticated"]
+        review = {"spec": {"user": user, "groups": groups, "resourceAttributes": asked}}
+        answer: dict[str, Any] = self.client.create(_REVIEWS, review).object
+        return bool(answer["status"]["allowed"])
+
     def gone(self, kind: str, name: str) -> None:
         """Wait until an object has been deleted."""
         resource, selector = _KINDS[kind], f"metadata.name={name}"
@@ -135,6 +146,7 @@ class Outcome:
         self.status: dict[str, Any] = workflow["status"]
         self.phase: str = self.status["phase"]
         self.message: str = self.status.get("message", "")
+        self.nodes: dict[str, dict[str, Any]] = self.status.get("nodes", {})
 
     def succeeded(self) -> Outcome:
         """It did, else say what happened."""
@@ -151,23 +163,23 @@ class Outcome:
 
     def told(self) -> str:
         """All of it, for a failing test."""
-        nodes = sorted(self.status["nodes"].values(), key=lambda node: node["name"])
+        nodes = sorted(self.nodes.values(), key=lambda node: node["name"])
         rows = [f"{node['name']} {node['phase']} {node.get('message', '')}" for node in nodes]
         return "\n".join([f"{self.name} {self.phase} {self.message}", *rows])
 
     @property
     def outputs(self) -> dict[str, str]:
         """Of the entry node."""
-        found = self.status["nodes"][self.name].get("outputs", {}).get("parameters", [])
+        found = self.nodes.get(self.name, {}).get("outputs", {}).get("parameters", [])
         return {parameter["name"]: parameter["value"] for parameter in found}
 
     def messages(self) -> str:
         """All that a person is told."""
-        return "\n".join([self.message, *(node.get("message", "") for node in self.status["nodes"].values())])
+        return "\n".join([self.message, *(node.get("message", "") for node in self.nodes.values())])
 
     def node(self, display_name: str) -> dict[str, Any]:
         """The node that is shown under a name."""
-        (found,) = [node for node in self.status["nodes"].values() if node["displayName"] == display_name]
+        (found,) = [node for node in self.nodes.values() if node["displayName"] == display_name]
         return found
 
 
