@@ -1,12 +1,12 @@
-"""From a workflow and the templates it names to the spec that is run: merging, defaults, looking up by name.
+"""From a workflow and its WorkflowTemplate to the spec that is run; from a template to itself over the defaults.
 
-Called by the engine when a run begins, by `validate`, and by `lint`. Fetches nothing: who calls brings the objects.
+Called by the engine when a run begins, and by `validate`. Fetches nothing: who calls brings the objects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 from tiphys.errors import ApiError, SpecError
 from tiphys.kube.objects.patches import KUBERNETES_KEYS, strategic_merge
@@ -14,10 +14,8 @@ from tiphys.kube.objects.patches import KUBERNETES_KEYS, strategic_merge
 __all__ = [
     "MERGE_KEYS",
     "TEMPLATE_KINDS",
-    "Reference",
     "kinds_of",
     "merge_workflow_spec",
-    "references",
     "with_template_defaults",
 ]
 
@@ -45,13 +43,6 @@ TEMPLATE_KINDS = (
     "plugin",
 )
 """The fields of a template of which it must have exactly one."""
-
-
-class Reference(NamedTuple):
-    """An object that a manifest names. `kind` is WorkflowTemplate or ClusterWorkflowTemplate."""
-
-    kind: str
-    name: str
 
 
 def merge_workflow_spec(
@@ -113,26 +104,3 @@ def with_template_defaults(template: Mapping[str, Any], defaults: Mapping[str, A
     own = kinds_of(template)
     merged = _strategic(defaults, template)
     return {key: value for key, value in merged.items() if key not in TEMPLATE_KINDS or key in own}
-
-
-def references(obj: Mapping[str, Any]) -> list[Reference]:
-    """The WorkflowTemplates and ClusterWorkflowTemplates that a Workflow or template names, each once, in order.
-
-    Names that hold a tag are known at run time only and left out; those of the objects named are to be asked of these.
-    """
-    return list(dict.fromkeys(_references(obj.get("spec"))))
-
-
-def _references(value: Any) -> Iterator[Reference]:
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, list):
-            pending.extend(reversed(item))
-        elif isinstance(item, dict):
-            for key in ("workflowTemplateRef", "templateRef"):
-                ref = item.get(key)
-                name = ref.get("name") if isinstance(ref, dict) else None
-                if isinstance(ref, dict) and isinstance(name, str) and name and "{{" not in name:
-                    yield Reference("ClusterWorkflowTemplate" if ref.get("clusterScope") else "WorkflowTemplate", name)
-            pending.extend(reversed(list(item.values())))
