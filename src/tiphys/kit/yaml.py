@@ -27,7 +27,11 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INT = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|0|[1-9][0-9]*)")
 # What Go's YAML takes for a moment: text to read, but quoted where it writes text.
 _MOMENT = re.compile(r"\d{4}-\d\d?-\d\d?([Tt]\d\d?:\d\d?:\d\d?(\.\d+)?(Z|[+-]\d\d:\d\d)| \d\d?:\d\d?:\d\d?(\.\d+)?)?")
-_MOST_VALUES = 2_000_000
+_LONGEST_INTEGER = 64
+_ALIASED = 100_000
+"""Values that may be there by aliases; each of the others takes a character of the text at least."""
+_DEEPEST = 500
+_BEGINNING = re.compile(r"^[ \t?:-]+", re.MULTILINE)
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -38,20 +42,40 @@ def load_all(text: str | bytes) -> list[Any]:
         UsageError: not YAML, or not what JSON can hold; the message says in which line and column.
     """
     try:
+        text = text if isinstance(text, str) else text.decode()
+        _check_depth(text)
         documents = [document for document in _yaml.load_all(text, _Loader) if document is not None]
+    except UnicodeDecodeError as error:
+        raise UsageError(f"not UTF-8: {error.reason} at byte {error.start}") from error
     except _yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise UsageError(f"{where}{error.problem or error.context}") from error
     except (_yaml.YAMLError, RecursionError) as error:
         raise UsageError(str(error).splitlines()[0]) from error
-    _check_aliases(documents)
+    _check_aliases(documents, len(text) + _ALIASED)
     return documents
 
 
-def _check_aliases(documents: list[Any]) -> None:
+def _check_depth(text: str) -> None:
+    """The C loader calls itself at each level, and ends the process where the stack does."""
+    # A block within a block begins further to the right, so most texts need no closer look.
+    block = max((len(found[0]) for found in _BEGINNING.finditer(text)), default=0)
+    if block + text.count("[") + text.count("{") <= _DEEPEST:
+        return
+    depth = 0
+    for event in _yaml.parse(text, _Loader):
+        if isinstance(event, _yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, _yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST:
+            raise UsageError(f"document is nested more than {_DEEPEST} deep")
+
+
+def _check_aliases(documents: list[Any], most: int) -> None:
     """An alias shares what it names: a few lines may stand for more than any memory holds, or for themselves."""
-    left, pending = _MOST_VALUES, [documents]
+    left, pending = most, list[Any]([documents])
     while pending:
         value = pending.pop()
         members = value.values() if isinstance(value, dict) else value
@@ -123,13 +147,15 @@ class _Loader(_Rules, _yaml.CSafeLoader):
         text = node.value.replace("_", "")
         digits = text.lstrip("+-")
         octal = len(digits) > 1 and digits[0] == "0" and digits[1].isdigit()
+        if len(digits) > _LONGEST_INTEGER and digits.isdigit() and not octal:
+            return self.construct_number(node)  # Python refuses to read it; beyond 64 bits it is a float anyway
         value = int(text, 8) if octal else int(text, 0)
         return value if -(2**63) <= value < 2**64 else float(value)
 
     def construct_number(self, node: Any) -> float:
         value = float(node.value.replace("_", "")) if node.value not in _NOT_JSON else math.inf
         if math.isinf(value):
-            raise _yaml.constructor.ConstructorError(None, None, f"JSON has no {node.value}", node.start_mark)
+            raise _yaml.constructor.ConstructorError(None, None, f"JSON has no {node.value[:32]}", node.start_mark)
         return value
 
     def construct_text(self, node: Any) -> str:

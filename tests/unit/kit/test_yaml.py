@@ -89,3 +89,30 @@ def test_aliases_that_stand_for_too_much_are_refused(text):
 
 def test_an_alias_is_what_it_names():
     assert yaml.load("a: &x {k: [1]}\nb: *x") == {"a": {"k": [1]}, "b": {"k": [1]}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000 + "]" * 100_000,
+        "{a: " * 100_000 + "}" * 100_000,
+        "- " * 100_000,
+        "? " * 100_000,
+        "".join(" " * depth + "a:\n" for depth in range(1_000)),
+    ],
+    ids=["lists", "maps", "items", "keys", "blocks"],
+)
+def test_what_is_nested_too_deeply_is_refused_before_it_ends_the_process(text):
+    with pytest.raises(UsageError, match="nested more than 500 deep"):
+        yaml.load(text)
+
+
+def test_what_is_long_is_not_deep():
+    rows = ", ".join("{a: [1]}" for _ in range(5_000))
+    assert len(yaml.load(f"[{rows}]")) == 5_000
+
+
+def test_an_integer_of_any_length_is_a_number_or_refused():
+    assert yaml.load("9" * 100) == 1e100
+    with pytest.raises(UsageError, match="JSON has no 9999"):
+        yaml.load("9" * 5_000)
