@@ -88,21 +88,29 @@ class Node:
         files.close()
 
     def crash(self) -> None:
-        """As a kill of the server looks from outside: its sockets are closed, nothing is written any more."""
+        """As a kill of the server looks from outside: its descriptors are closed, and it says and does nothing more."""
         assert self._task is not None
         self._task.cancel()
-        supervisor = self.kubelet._supervisor
+        kubelet, loop = self.kubelet, asyncio.get_running_loop()
+        kubelet._draining = True
+        kubelet._turns.close()
+        for task in kubelet._tasks._tasks:
+            task.cancel()
+        for pod in kubelet._pods.values():
+            pod.settle()
+        supervisor = kubelet._supervisor
         supervisor._closed = True
         for zygote in supervisor._zygotes.values():
             zygote.close()
         for pidfd in supervisor._pidfds.values():
-            asyncio.get_running_loop().remove_reader(pidfd)
+            loop.remove_reader(pidfd)
             os.close(pidfd)
         supervisor._pidfds.clear()
-        for pod in self.kubelet._pods.values():
-            pod.settle()
-        self.kubelet._turns.close()
-        self.kubelet._draining = True
+        assert supervisor._ear is not None
+        loop.remove_reader(supervisor._ear)
+        supervisor._ear.close()
+        kubelet._journal.close()
+        kubelet._sweeper.shutdown()
 
     async def begin(self, **settings: Any) -> None:
         """A new kubelet on what is there, after a crash."""
