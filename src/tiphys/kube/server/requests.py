@@ -5,7 +5,7 @@ Called by `http`. Whatever arrives, what comes out is a value or an ApiError wit
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote
@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 BODY_LIMIT = 3 * 2**20
+_DEEPEST = 256
 _NAMESPACED = frozenset((r.group, r.plural) for r in RESOURCES if r.namespaced)
 _JSON, _YAML = "application/json", "application/yaml"
 _YAMLS = (_YAML, "application/x-yaml", "text/yaml", "text/x-yaml")
@@ -187,11 +188,30 @@ def parsed(data: bytes, content_type: str) -> Any:
         if media == protobuf.MEDIA_TYPE:
             return protobuf.to_json(data)
         if media in _YAMLS:
-            return yaml.load(data)
+            return _shallow(yaml.load(data), data)
         if media in ("", _JSON, "text/json") or media.endswith("+json"):
-            return decode(data)
+            return _shallow(decode(data), data)
     except (DecodeError, UsageError, UnicodeDecodeError, RecursionError) as error:
         raise status.bad_request(f"the body of the request cannot be read: {error}") from error
     accepted = f"{_JSON}, {_YAML}, {protobuf.MEDIA_TYPE}"
     why = "the body of the request was in an unknown format"
     raise status.unsupported_media_type(f"{why} ({media}) - accepted media types include: {accepted}")
+
+
+def _shallow(value: Any, data: bytes) -> Any:
+    """The value, if what looks into it level by level (merging, comparing) can reach its ground."""
+    # In a single line, as JSON comes, each level takes a bracket.
+    if data.count(b"{") + data.count(b"[") <= _DEEPEST and b"\n" not in data:
+        return value
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [member for parent in level for member in _members(parent)]
+        if not level:
+            return value
+    raise status.bad_request(f"the body of the request is nested more than {_DEEPEST} deep")
+
+
+def _members(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()

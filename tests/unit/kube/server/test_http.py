@@ -8,6 +8,12 @@ from tiphys.kube.server.requests import BODY_LIMIT
 CONFIGMAPS = "/api/v1/namespaces/ns/configmaps"
 WORKFLOWS = "/apis/argoproj.io/v1alpha1/namespaces/ns/workflows"
 MERGE = "application/merge-patch+json"
+
+
+def nested(depth: int) -> bytes:
+    return b'{"metadata":{"name":"deep"},"data":' + b'{"a":' * depth + b"1" + b"}" * (depth + 1)
+
+
 DEEP = b'{"metadata":{"name":"deep"},"data":' + b'{"a":' * 100_000
 
 
@@ -34,6 +40,9 @@ DEEP = b'{"metadata":{"name":"deep"},"data":' + b'{"a":' * 100_000
         (b"\xff\xfe", "application/json", 400, "cannot be read"),
         (DEEP, "application/json", 400, "cannot be read"),
         (b"[" * 200_000, "application/json", 400, "cannot be read"),
+        (nested(300), "application/json", 400, "nested more than 256 deep"),
+        (nested(300), "application/yaml", 400, "nested more than 256 deep"),
+        (nested(900), "application/json", 400, "nested more than 256 deep"),
         (b"a: &a [*a]", "application/yaml", 400, "excessive aliasing"),
         (b"a: !!python/object/apply:os.system [x]", "application/yaml", 400, "cannot be read"),
         (b"k8s\0", "application/vnd.kubernetes.protobuf", 400, "protobuf"),
@@ -154,6 +163,19 @@ def test_patches_that_make_no_sense(serving):
             answer = await http("PATCH", CONFIGMAPS + "/c", body, kind=kind)
             assert answer.code == code, (kind, body, answer.body)
         assert (await http("GET", CONFIGMAPS + "/c")).value == before
+
+    serving(scenario)
+
+
+def test_a_patch_as_deep_as_may_be(serving):
+    async def scenario(http) -> None:
+        await http("POST", WORKFLOWS, {"metadata": {"name": "w"}, "spec": {}})
+        for kind in (MERGE, "application/json-patch+json"):
+            body: object = 1
+            for _ in range(240):
+                body = {"a": body}
+            patch = {"spec": body} if kind == MERGE else [{"op": "add", "path": "/spec/b", "value": body}]
+            assert (await http("PATCH", WORKFLOWS + "/w", patch, kind=kind)).code == 200
 
     serving(scenario)
 
