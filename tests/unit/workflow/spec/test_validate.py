@@ -344,6 +344,50 @@ def test_long_names() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("main", "message"),
+    [
+        ("containerSet: {containers: []}", "templates.main.containerSet.containers must have at least one container"),
+        (
+            "containerSet: {containers: [{name: a, image: x}, {name: a, image: x}]}",
+            "templates.main.containerSet.containers[1].name 'a' is not unique",
+        ),
+        (
+            "containerSet: {containers: [{name: a, image: x, dependencies: [b]}]}",
+            "templates.main.containerSet.containers.a dependency 'b' not defined",
+        ),
+        (
+            "containerSet: {containers: [{name: a, image: x, dependencies: [b]}, "
+            "{name: b, image: x, dependencies: [a]}]}",
+            "templates.main.containerSet.containers dependency cycle detected: b->a->b",
+        ),
+        (
+            "{containerSet: {containers: [{name: a, image: x}]}, "
+            "outputs: {parameters: [{name: p, valueFrom: {path: /p}}]}}",
+            'templates.main.containerSet.containers must have a container named "main" for input or output',
+        ),
+        (
+            "{suspend: {}, metrics: {prometheus: [{name: a.b, help: x, counter: {value: '1'}}]}}",
+            "templates.main metric name 'a.b' is invalid. Metric names must contain alphanumeric characters or '_'",
+        ),
+        (
+            "{suspend: {}, metrics: {prometheus: [{name: a, help: '', counter: {value: '1'}}]}}",
+            "templates.main metric 'a' must contain a help string under 'help: ' field",
+        ),
+        (
+            "{suspend: {}, metrics: {prometheus: [{name: a, help: x, counter: {value: ''}}]}}",
+            "templates.main metric 'a' error: missing counter.value",
+        ),
+        (
+            "{suspend: {}, metrics: {prometheus: [{name: a, help: x, labels: [{key: b.c, value: d}]}]}}",
+            "metric label 'b.c' is invalid: keys may only contain alphanumeric characters or '_'",
+        ),
+    ],
+)
+def test_what_only_a_cluster_runs(main: str, message: str) -> None:
+    assert said(main) == message
+
+
 # -- other objects ----------------------------------------------------------------------------------------------------
 
 GREETING = {

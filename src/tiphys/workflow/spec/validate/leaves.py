@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Container, Mapping
 from typing import Any, Final
 
-from tiphys.errors import UsageError
-from tiphys.kit import yaml
 from tiphys.workflow.spec.validate.context import Template, Walk
+from tiphys.workflow.spec.validate.extras import check_container_set, check_resource
 from tiphys.workflow.spec.validate.rules import PLACEHOLDER, InvalidError, global_name, parameter_names
 from tiphys.workflow.spec.validate.scope import LEAVES
 
 __all__ = ["check_inputs", "check_leaf", "check_outputs", "check_timeout"]
 
-_EXPRESSION: Final = re.compile(r"\{\{\s*=.+?\}\}")
 _ONE_SOURCE: Final = "choose one of: path, jqFilter, jsonPath, parameter, raw"
 _SOURCES: Final = ("path", "jqFilter", "jsonPath", "parameter", "expression")
-_ACTIONS: Final = ("get", "create", "apply", "delete", "replace", "patch")
 
 
 def check_inputs(template: Template) -> None:
@@ -82,8 +78,10 @@ def check_leaf(walk: Walk, template: Template, scope: Container[str]) -> None:
         defaults = template.base.spec.get("templateDefaults") or {}
         if not raw[template.kind].get("image") and not (defaults.get(template.kind) or {}).get("image"):
             raise InvalidError(f"{where}.{template.kind}.image may not be empty")
+    if template.kind == "containerSet":
+        check_container_set(template)
     if template.kind == "resource":
-        _check_resource(raw["resource"], where)
+        check_resource(template)
     deadline = raw.get("activeDeadlineSeconds")
     if deadline is not None and not _is_deadline(deadline):
         raise InvalidError(f"{where}.activeDeadlineSeconds must be a positive integer > 0 or an argo variable")
@@ -104,25 +102,6 @@ def _check_mounts(raw: Mapping[str, Any], where: str) -> None:
         if path in mounted:
             raise InvalidError(f"{where}.inputs.artifacts[{index}].path '{path}' already mounted in {mounted[path]}")
         mounted[path] = f"inputs.artifacts.{artifact['name']}"
-
-
-def _check_resource(resource: Mapping[str, Any], where: str) -> None:
-    action = resource["action"]
-    if action not in _ACTIONS and not action.startswith(PLACEHOLDER):
-        raise InvalidError(f"{where}.resource.action must be one of: {', '.join(_ACTIONS)}")
-    manifest, source = resource.get("manifest"), resource.get("manifestFrom")
-    if action not in ("delete", "get") and not manifest and source is None:
-        here = f"{where}.resource.manifest"
-        raise InvalidError(f"either {here} or {here}From must be specified")
-    if manifest and source is None and not manifest.startswith(PLACEHOLDER):
-        try:
-            yaml.load(_EXPRESSION.sub(PLACEHOLDER, manifest))
-        except UsageError as error:
-            raise InvalidError(f"{where}.resource.manifest must be a valid yaml") from error
-    if manifest and source is not None:
-        raise InvalidError(
-            "shouldn't have both `manifest` and `manifestFrom` specified in `Manifest` for resource template"
-        )
 
 
 def _is_whole(text: str) -> bool:

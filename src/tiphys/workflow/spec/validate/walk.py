@@ -11,6 +11,7 @@ from tiphys.workflow.spec.resolve import kinds_of
 from tiphys.workflow.spec.validate.arguments import ANYTHING, Supplied, bind
 from tiphys.workflow.spec.validate.context import Base, Template
 from tiphys.workflow.spec.validate.dag import check_dag
+from tiphys.workflow.spec.validate.extras import check_metrics
 from tiphys.workflow.spec.validate.leaves import check_inputs, check_leaf, check_outputs, check_timeout
 from tiphys.workflow.spec.validate.rules import PLACEHOLDER, InvalidError, Lookup, text_of
 from tiphys.workflow.spec.validate.scope import LEAVES, POD_LEAVES, RETRY_VARIABLES, Scope
@@ -157,6 +158,7 @@ class Templates:
         else:
             check_leaf(self, template, scope)
         check_outputs(self, template, scope)
+        check_metrics(template)
 
 
 def _check_form(template: Template) -> None:
