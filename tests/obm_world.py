@@ -16,7 +16,7 @@ from tiphys.credentials.directory import DirectoryStore
 from tiphys.kit.redact import Secret
 from tiphys.obm.candidates import Wanted
 from tiphys.obm.entry import Target
-from tiphys.obm.firmware.follow import Access
+from tiphys.obm.firmware.access import Access
 from tiphys.obm.firmware.source import Source
 from tiphys.obm.firmware.update import Plan, Updated, update
 from tiphys.obm.identity import Expected

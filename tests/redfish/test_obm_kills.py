@@ -1,16 +1,18 @@
 """kill -9 of the command at every boundary between a durable write and a request, then a second run: nothing twice,
 nothing lost, nobody locked out, no success that is none."""
 
+import contextlib
 import json
 import pathlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
-from obm_world import NEW, OLD
-from tiphys_simulators import BmcHandle, BmcSpec, running_simulator
+from obm_world import NEW, OLD, image_server
+from tiphys_simulators import BmcHandle, BmcSpec, build_image, running_simulator
 
 SPEED = 200
 DRIVER = pathlib.Path(__file__).with_name("kill_driver.py")
@@ -18,24 +20,38 @@ KILLED = -9
 
 
 @dataclass
-class Command:
-    """One command line against one BMC, run again and again with the same record."""
+class Driver:
+    """Runs command lines, and kills them."""
 
-    folder: pathlib.Path
-    bmc: BmcHandle
-    words: tuple[str, ...]
+    process: subprocess.Popen[str]
 
-    def run(self, boundary: int) -> tuple[int, dict[str, object]]:
-        """Its exit code and what it told; a boundary of 0 is never reached."""
-        words = [sys.executable, str(DRIVER), str(boundary), "obm", *self.words]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=50, check=False)
-        assert "Traceback" not in done.stderr, done.stderr
-        assert OLD not in done.stdout + done.stderr
-        assert NEW not in done.stdout + done.stderr
-        return done.returncode, json.loads(done.stdout) if done.stdout else {}
+    def run(self, boundary: int, words: list[str], folder: pathlib.Path) -> tuple[int, dict[str, str]]:
+        """The exit code and what the command told; a boundary of 0 is never reached."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps({"boundary": boundary, "words": words, "folder": str(folder)}) + "\n")
+        self.process.stdin.flush()
+        code = int(self.process.stdout.readline())
+        stdout, stderr = ((folder / name).read_text() for name in ("stdout", "stderr"))
+        assert "Traceback" not in stderr, stderr
+        assert OLD not in stdout + stderr
+        assert NEW not in stdout + stderr
+        return code, json.loads(stdout) if stdout else {}
 
 
-def command(folder: pathlib.Path, bmc: BmcHandle, operation: str, *more: str) -> Command:
+@pytest.fixture
+def driver() -> Iterator[Driver]:
+    command = [sys.executable, str(DRIVER)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield Driver(process)
+        finally:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()  # type: ignore[union-attr]  # it is a pipe
+            process.wait(timeout=20)
+
+
+def command(folder: pathlib.Path, bmc: BmcHandle, operation: str, *more: str) -> list[str]:
     for name, files in {
         "credentials": {"username": bmc.factory_credentials[0], "password": NEW},
         "legacy": {"passwords": OLD},
@@ -46,32 +62,62 @@ def command(folder: pathlib.Path, bmc: BmcHandle, operation: str, *more: str) ->
             (folder / name / file).write_text(text)
     folders = ("--credentials", f"{folder}/credentials", "--config", f"{folder}/config", "--state-dir", f"{folder}/s")
     target = ("--device", "r1", "--address", bmc.address, "--serial", bmc.identity.serial, "--wait", "100000")
-    return Command(folder, bmc, (operation, *target, *folders, *more))
+    return ["obm", operation, *target, *folders, *more]
 
 
 @pytest.mark.parametrize("personality", ["generic", "idrac9"])
-def test_sync_creds_survives_a_kill_at_every_boundary(personality: str, tmp_path: pathlib.Path) -> None:
-    boundary, ended = 0, 0
+def test_sync_creds_survives_a_kill_at_every_boundary(personality: str, driver: Driver, tmp_path: pathlib.Path) -> None:
+    boundary, code = 0, KILLED
     with running_simulator([BmcSpec("r1", personality, "127.0.0.2")], speed=SPEED) as simulator:
         bmc = simulator["r1"]
         user = bmc.factory_credentials[0]
-        while ended != 1:
+        while code == KILLED:
             boundary += 1
             bmc.reset()
             bmc.set_account(user, password=OLD)
             folder = tmp_path / str(boundary)
-            sync = command(folder, bmc, "sync-creds", "--legacy", f"{folder}/legacy", "--legacy-user", user)
-            code, _ = sync.run(boundary)
-            if code != KILLED:
-                assert code == 0
-                ended = 1
+            words = command(folder, bmc, "sync-creds", "--legacy", f"{folder}/legacy", "--legacy-user", user)
+            code, _ = driver.run(boundary, words, folder)
             known = "".join(file.read_text() for file in (folder / "s").glob("obm-passwords-*.json"))
             assert bmc.accepts(user, OLD) or NEW in known
-            code, told = sync.run(0)
-            assert (code, told["outcome"]) in ((0, "changed"), (0, "already-in-sync")), told
+            again, told = driver.run(0, words, folder)
+            assert (again, told["outcome"]) in ((0, "changed"), (0, "already-in-sync")), told
             assert bmc.accepts(user, NEW)
             counted = bmc.counters()
             assert counted["logins"]["blocked"] == 0
-            assert counted["account_patches"] <= 1
-            assert counted["password_changes"] == 1
-    assert boundary > 15
+            assert (counted["account_patches"], counted["password_changes"]) == (1, 1)
+    assert code == 0
+    assert boundary > 25
+
+
+@pytest.mark.parametrize("personality", ["generic", "idrac9", "ilo5"])
+def test_firmware_update_survives_a_kill_at_every_boundary(
+    personality: str, driver: Driver, tmp_path: pathlib.Path
+) -> None:
+    stages = {"after": 5, "refused": 10, "unavailable": 5, "unauthorized": 0, "partial": 5}
+    vendor = {"generic": "Generic", "idrac9": "Dell", "ilo5": "HPE"}[personality]
+    sent = 0
+    specs = [BmcSpec("r1", personality, "127.0.0.2", password=NEW)]
+    with running_simulator(specs, speed=SPEED) as simulator, image_server() as server:
+        bmc = simulator["r1"]
+        image = server.offer("fw.bin", build_image(vendor, "BMC", "99.1"), "99.1")
+        # Up to the one after the record says that the BMC has taken the image, and some of the waiting.
+        for boundary in range(1, 27):
+            bmc.reset()
+            bmc.set_faults(task_seconds=20, reboot=stages)
+            folder = tmp_path / str(boundary)
+            url = f"{image.url}#version=99.1&sha256={image.sha256}"
+            words = command(folder, bmc, "firmware-update", "--firmware-url", url)
+            assert driver.run(boundary, words, folder)[0] == KILLED
+            code, told = driver.run(0, words, folder)
+            counted = bmc.counters()
+            assert counted["update_posts"] <= 1
+            assert counted["logins"]["wrong"] + counted["logins"]["blocked"] == 0
+            installed = bmc.state()["firmware"]["BMC"]["version"]
+            if counted["update_posts"]:
+                assert (code, told["outcome"], told["version"], installed) == (0, "updated", "99.1", "99.1"), told
+                sent += 1
+            else:
+                # Killed between the intention and the first byte of the image: nobody knows, so nobody sends it again.
+                assert (code, told["outcome"], installed) == (14, "unknown", told["version-before"]), told
+    assert sent > 20

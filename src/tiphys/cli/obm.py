@@ -25,7 +25,7 @@ from tiphys.kit.clock import rfc3339, utc_now
 from tiphys.kit.codec import encode
 from tiphys.obm.candidates import Wanted
 from tiphys.obm.entry import Target
-from tiphys.obm.firmware.follow import Access
+from tiphys.obm.firmware.access import Access
 from tiphys.obm.firmware.source import Source, entries_of
 from tiphys.obm.firmware.update import Plan, Updated, update
 from tiphys.obm.identity import Expected

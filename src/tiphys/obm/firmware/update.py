@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 from tiphys.kit.codec import replaced
 from tiphys.kit.redact import Secret
-from tiphys.obm.entry import check_system, learn, meet
 from tiphys.obm.errors import (
     DowngradeRefused,
     ImageRefused,
@@ -27,7 +26,8 @@ from tiphys.obm.errors import (
     UpdateFailed,
     VersionUnchanged,
 )
-from tiphys.obm.firmware.follow import Access, find_handle, follow, read_version, tasks
+from tiphys.obm.firmware.access import Access
+from tiphys.obm.firmware.follow import find_handle, follow, read_version, tasks
 from tiphys.obm.firmware.image import fetch
 from tiphys.obm.firmware.push import hpe_form, multipart, raw, served
 from tiphys.obm.firmware.source import Firmware, Source
@@ -85,24 +85,18 @@ def update(access: Access, plan: Plan) -> Updated:
         UsageError: what is wanted cannot be told.
     """
     named = plan.source.named()
-    bmc, journal = access.bmc, access.journal
+    under_way = access.journal.record.update
+    if under_way is not None and under_way.state == "ended":
+        under_way = None
     try:
-        meet(bmc, journal, access.target)
-        if access.log_in().kind == "change-required":
-            raise RefusedByBmc(
-                f"{bmc.transport.where} wants the password of {access.user!r} changed first: run obm-sync-creds"
-            )
-        system = check_system(bmc, journal, access.target)
-        learn(bmc, journal)
+        system = access.enter_again() if under_way else access.enter()
         firmware = named or plan.source.of_model(plan.model or str(system.get("Model") or ""))
-        under_way = journal.record.update
-        if under_way is not None and under_way.state != "ended":
-            resumed = _resume(access, under_way, plan)
-            if resumed is not None and same(under_way.version, firmware.version):
-                return resumed
+        resumed = _resume(access, under_way, plan) if under_way else None
+        if resumed is not None and same(resumed.version, firmware.version):
+            return resumed
         return _begin(access, firmware, plan)
     finally:
-        bmc.log_out()
+        access.bmc.log_out()
 
 
 def _begin(access: Access, firmware: Firmware, plan: Plan) -> Updated:

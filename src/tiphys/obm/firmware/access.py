@@ -1,0 +1,139 @@
+"""Getting at a BMC, once and again: before an update, in the middle of its restart, and after it.
+
+Called by `update` and `follow`. A BMC that restarts is asked without credentials; a log-in is sent only when it has
+answered several times in a row, and within the budget: an iDRAC refuses right passwords for a minute after its restart.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from tiphys.kit.redact import Secret
+from tiphys.obm.entry import Target, attempt, check_system, learn, meet
+from tiphys.obm.errors import LockedOut, RefusedByBmc, TimedOut, Unknown, Unreachable, WrongCredentials
+from tiphys.obm.journal import Journal
+from tiphys.obm.redfish import Redfish, SessionEnded
+
+__all__ = ["Access"]
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_POLL_SECONDS = 5.0
+_LOGIN_PAUSE_SECONDS = 20.0
+_LOGIN_SECONDS = 900.0
+_GOOD_ANSWERS = 3
+_MISSES_AFTER_RESTART = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who works on which BMC, until when."""
+
+    bmc: Redfish
+    journal: Journal
+    target: Target
+    user: str
+    password: Secret
+    deadline: dt.datetime
+
+    def enter(self) -> Mapping[str, Any]:
+        """The way in of a run that finds nothing under way: one password, one try; returns the ComputerSystem.
+
+        Raises:
+            RefusedIdentity, Unreachable: see `entry`.
+            WrongCredentials, RefusedByBmc: see `log_in`.
+        """
+        meet(self.bmc, self.journal, self.target)
+        self.log_in()
+        system = check_system(self.bmc, self.journal, self.target)
+        learn(self.bmc, self.journal)
+        return system
+
+    def enter_again(self) -> Mapping[str, Any]:
+        """The way in of a run that finds an update under way: the BMC may be in the middle of its restart."""
+        self._await_answers()
+        meet(self.bmc, self.journal, self.target)
+        return self.log_in_again()
+
+    def log_in(self) -> None:
+        """One password, one try.
+
+        Raises:
+            WrongCredentials: it is refused.
+            RefusedByBmc: it must be changed first.
+        """
+        verdict = attempt(self.bmc, self.journal, self.user, self.password)
+        where = self.bmc.transport.where
+        if not verdict.right:
+            raise WrongCredentials(
+                f"{where} refuses the password on record for {self.user!r} ({verdict.detail}); run obm-sync-creds first"
+            )
+        if verdict.kind == "change-required":
+            raise RefusedByBmc(f"{where} wants the password of {self.user!r} changed first: run obm-sync-creds")
+
+    def log_in_again(self) -> Mapping[str, Any]:
+        """A log-in after a restart, in which 401s are expected for a while; returns the ComputerSystem.
+
+        Raises:
+            Unknown: they do not end; the update may have reset the passwords.
+        """
+        until = min(self.deadline, self.journal.pace.now() + dt.timedelta(seconds=_LOGIN_SECONDS))
+        patience = {"deadline": until, "most": _MISSES_AFTER_RESTART}
+        try:
+            while not (verdict := attempt(self.bmc, self.journal, self.user, self.password, **patience)).right:
+                _log.info("the log-in after the restart was refused (%s)", verdict.detail)
+                self.wait(_LOGIN_PAUSE_SECONDS)
+        except LockedOut as error:
+            raise Unknown(
+                f"{self.bmc.transport.where} refuses the password on record since the update was sent; perhaps the "
+                "update took it away. Run obm-sync-creds, then this again: it looks first"
+            ) from error
+        return check_system(self.bmc, self.journal, self.target, done="The update was sent before")
+
+    def come_back(self, error: Unreachable) -> None:
+        """After a failed read: wait until the BMC answers again, and log in."""
+        if not isinstance(error, SessionEnded):
+            _log.info("the BMC is away (%s)", error)
+        self._await_answers()
+        try:
+            self.log_in_again()
+        except Unreachable as again:
+            _log.info("the BMC answers, but not to a log-in (%s)", again)
+
+    def patiently(self, read: Callable[[], T]) -> T:
+        """A read that may meet the BMC's restart."""
+        while True:
+            try:
+                return read()
+            except Unreachable as error:
+                self.come_back(error)
+
+    def wait(self, seconds: float = _POLL_SECONDS) -> None:
+        """Let time pass, still believed alive.
+
+        Raises:
+            TimedOut: the time given is over.
+        """
+        if self.journal.pace.now() >= self.deadline:
+            raise TimedOut(
+                f"the time given is over and the update of {self.bmc.transport.where} has not ended; run it again: it "
+                "follows, and sends nothing"
+            )
+        self.journal.hold(60 + 4 * seconds)
+        self.journal.pace.sleep(seconds)
+
+    def _await_answers(self) -> None:
+        good = 0
+        while good < _GOOD_ANSWERS:
+            self.wait()
+            try:
+                self.bmc.look()
+                good += 1
+            except Unreachable:
+                good = 0

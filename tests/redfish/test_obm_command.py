@@ -1,0 +1,154 @@
+"""`tiphys obm` as a command: outputs, exit codes, what it keeps in a cluster, and where no secret may be seen."""
+
+import base64
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from obm_world import NEW, OLD
+from tiphys_simulators import BmcHandle, BmcSpec, running_simulator
+
+
+@pytest.fixture
+def bmc() -> Iterator[BmcHandle]:
+    with running_simulator([BmcSpec("r1", "generic", "127.0.0.2", password=OLD)]) as simulator:
+        yield simulator["r1"]
+
+
+def mounted(folder: pathlib.Path, **files: str) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return str(folder)
+
+
+def words(bmc: BmcHandle, folder: pathlib.Path, *more: str) -> list[str]:
+    credentials = mounted(folder / "credentials", username="admin", password=NEW)
+    legacy = mounted(folder / "legacy", passwords=OLD)
+    config = mounted(folder / "config")
+    target = ["--device=r1", f"--address={bmc.address}", f"--port={bmc.port}", f"--serial={bmc.identity.serial}"]
+    files = [f"--credentials={credentials}", f"--legacy={legacy}", "--legacy-user=admin", f"--config={config}"]
+    return ["obm", "sync-creds", *target, *files, f"--outputs={folder}/outputs", *more]
+
+
+def tiphys(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tiphys.cli.main", *arguments]
+    env = {**os.environ, **environment}
+    return subprocess.run(command, capture_output=True, text=True, timeout=50, env=env, check=False)
+
+
+def outputs(folder: pathlib.Path) -> dict[str, str]:
+    return {file.name: file.read_text() for file in (folder / "outputs").iterdir()}
+
+
+def test_outputs_and_exit_codes(bmc: BmcHandle, tmp_path: pathlib.Path) -> None:
+    state = f"--state-dir={tmp_path}/state"
+    done = tiphys(*words(bmc, tmp_path, state))
+    assert (done.returncode, json.loads(done.stdout)["outcome"]) == (0, "changed"), done.stderr
+    told = outputs(tmp_path)
+    assert (told["outcome"], told["changed"]) == ("changed", "true")
+    assert told["message"] == json.loads(done.stdout)["message"]
+    bmc.set_account("admin", password="Somebody-else-1")
+    done = tiphys(*words(bmc, tmp_path, state))
+    assert (done.returncode, outputs(tmp_path)["outcome"]) == (10, "wrong-credentials")
+    assert done.stderr.splitlines()[-1].startswith("Error: 127.0.0.2:")
+    done = tiphys(*words(bmc, tmp_path, state, "--wait=0"))
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["outcome"], "until" in told) == (11, "locked-out", True)
+    bmc.new_certificate()
+    assert tiphys(*words(bmc, tmp_path, state)).returncode == 12
+    bmc.reboot()
+    assert tiphys(*words(bmc, tmp_path, state)).returncode == 13
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (["--address="], "--device and --address must not be empty"),
+        (["--credentials=/nowhere"], "/nowhere/username is missing or empty"),
+        (["--port=none"], "'port' of the ConfigMap obm is 'none'"),
+        (["--state-dir=/proc/no"], "cannot be made"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_an_output(
+    change: list[str], said: str, bmc: BmcHandle, tmp_path: pathlib.Path
+) -> None:
+    done = tiphys(*words(bmc, tmp_path, f"--state-dir={tmp_path}/state", *change))
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert outputs(tmp_path)["outcome"] == "error"
+    assert bmc.counters()["requests"] == 0
+
+
+def test_the_record_in_a_cluster(cluster, bmc: BmcHandle, tmp_path: pathlib.Path) -> None:
+    cluster.kubectl("create", "namespace", "obm-records")
+    place = ["-n", "obm-records", "--kubeconfig", str(cluster.kubeconfig)]
+    done = tiphys(*words(bmc, tmp_path, *place))
+    assert (done.returncode, json.loads(done.stdout)["outcome"]) == (0, "changed"), done.stderr
+    record = json.loads(cluster.get("configmap", "obm-record-r1", "-n", "obm-records")["data"]["record"])
+    assert record["identity"]["fingerprint"] == bmc.fingerprint
+    assert record["holder"] is None
+    assert OLD not in json.dumps(record)
+    assert NEW not in json.dumps(record)
+    kept = cluster.get("secret", "obm-passwords-r1", "-n", "obm-records")["data"]
+    assert {name: base64.b64decode(value).decode() for name, value in kept.items() if name != "rejected"} == {
+        "username": "admin",
+        "current": NEW,
+        "previous": OLD,
+    }
+    done = tiphys(*words(bmc, tmp_path, *place))
+    assert (done.returncode, json.loads(done.stdout)["outcome"]) == (0, "already-in-sync"), done.stderr
+
+
+def test_two_commands_at_once_change_it_once(cluster, bmc: BmcHandle, tmp_path: pathlib.Path) -> None:
+    cluster.kubectl("create", "namespace", "obm-two")
+    place = ["-n", "obm-two", "--kubeconfig", str(cluster.kubeconfig)]
+    command = [sys.executable, "-m", "tiphys.cli.main", *words(bmc, tmp_path, *place)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    told = [json.loads(one.communicate(timeout=50)[0])["outcome"] for one in both]
+    assert sorted(told) == ["already-in-sync", "changed"]
+    counted = bmc.counters()
+    assert (counted["account_patches"], counted["logins"]["wrong"], counted["sessions"]["max"]) == (1, 1, 1)
+
+
+def test_a_missing_right_is_named(cluster, bmc: BmcHandle, tmp_path: pathlib.Path) -> None:
+    cluster.kubectl("create", "namespace", "obm-rights")
+    cluster.kubectl("create", "serviceaccount", "obm", "-n", "obm-rights")
+    token = cluster.kubectl("create", "token", "obm", "-n", "obm-rights").strip()
+    config = json.loads(cluster.kubectl("config", "view", "--raw", "-o", "json"))
+    for user in config["users"]:
+        user["user"] = {"token": token}
+    narrow = tmp_path / "kubeconfig"
+    narrow.write_text(json.dumps(config))
+    done = tiphys(*words(bmc, tmp_path, "-n", "obm-rights", "--kubeconfig", str(narrow)))
+    assert done.returncode == 1
+    assert "configmaps" in done.stderr
+    assert "verbs" in done.stderr
+    assert bmc.counters()["requests"] == 0
+
+
+def test_no_secret_is_seen_anywhere(bmc: BmcHandle, tmp_path: pathlib.Path) -> None:
+    bmc.set_faults(rules=[{"action": "delay", "method": "PATCH", "seconds": 1}])
+    state = f"--state-dir={tmp_path}/state"
+    command = [sys.executable, "-X", "dev", "-m", "tiphys.cli.main", *words(bmc, tmp_path, state)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        process = pathlib.Path(f"/proc/{running.pid}")
+        deadline = time.monotonic() + 30
+        while not bmc.counters()["account_patches"] and time.monotonic() < deadline:
+            seen = (process / "cmdline").read_text() + (process / "environ").read_text()
+            assert OLD not in seen
+            assert NEW not in seen
+        stdout, stderr = running.communicate(timeout=50)
+    assert running.returncode == 0, stderr
+    record = (tmp_path / "state" / "obm-record-r1.json").read_text()
+    told = stdout + stderr + record + "".join(outputs(tmp_path).values())
+    assert OLD not in told
+    assert NEW not in told
+    assert (tmp_path / "state" / "obm-passwords-r1.json").stat().st_mode & 0o777 == 0o600
