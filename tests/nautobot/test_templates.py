@@ -127,3 +127,21 @@ def test_a_page_of_html_is_not_an_answer(templates: Templates, nautobot: Nautobo
     finally:
         templates.nautobot(nautobot.url, nautobot.tokens["viewer"])
     outcome.failed("something other than JSON")
+
+
+def test_the_firmware_of_a_device_is_found(templates: Templates, nautobot: Nautobot) -> None:
+    device = templates.run("get-obm-ip", hostname="host.domain.local").outputs["device"]
+    given = {"device": device, "firmware-url": "", "firmware-version": "", "firmware-sha256": ""}
+    reference = {"name": "obm-firmware-update", "template": "firmware-image"}
+    arguments = {"parameters": [{"name": name, "value": value} for name, value in given.items()]}
+    step = {"name": "image", "templateRef": reference, "arguments": arguments}
+    output = {"name": "image", "valueFrom": {"parameter": "{{steps.image.outputs.parameters.image}}"}}
+    main = {"name": "main", "steps": [[step]], "outputs": {"parameters": [output]}}
+    outcome = templates.submit(
+        {"serviceAccountName": "workflow", "entrypoint": "main", "templates": [main]}
+    ).succeeded()
+    assert json.loads(outcome.outputs["image"]) == {
+        "url": "http://127.0.0.1/firmware.bin",
+        "version": "7.10.50.00",
+        "sha256": "0" * 64,
+    }

@@ -1,0 +1,78 @@
+"""The page's two commands and what they print, character by character but for the name and the times."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from templates_world import ScriptedNautobot, Templates
+
+SUBMIT = """\
+Name:                get-device-nautobot-g5wlz
+Namespace:           argo-events
+ServiceAccount:      unset
+Status:              Pending
+Created:             Tue Apr 23 13:50:57 -0400 (now)
+Progress:
+Parameters:
+  hostname:          host.domain.local
+"""
+
+GET = """\
+Name:                get-device-nautobot-g5wlz
+Namespace:           argo-events
+ServiceAccount:      workflow
+Status:              Succeeded
+Conditions:
+ PodRunning          False
+ Completed           True
+Created:             Tue Apr 23 13:50:57 -0400 (38 seconds ago)
+Started:             Tue Apr 23 13:50:57 -0400 (38 seconds ago)
+Finished:            Tue Apr 23 13:51:27 -0400 (8 seconds ago)
+Duration:            30 seconds
+Progress:            1/1
+Parameters:
+  hostname:          host.domain.local
+
+STEP                          TEMPLATE           PODNAME  DURATION  MESSAGE
+ ✔ get-device-nautobot-g5wlz  main
+ └───✔ nautobot-query         nautobot-api/main
+     └───✔ send-request       http
+"""
+
+
+def plain(text: str) -> str:
+    """Without what differs from run to run, the colours, and the blanks that the page's lines do not end with."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    text = re.sub(r"get-device-nautobot-[a-z0-9]{5}\b", "NAME", text)
+    text = re.sub(r"\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d [+-]\d{4} \((now|\d+ seconds? ago)\)", "TIME", text)
+    text = re.sub(r"(Duration: +)\d+ seconds?", r"\1TIME", text)
+    return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n")
+
+
+@pytest.mark.usefixtures("nautobot", "templates")
+def test_submit_and_get_latest(cluster: Any) -> None:
+    submit = ("submit", "--from", "workflowtemplate/get-device-nautobot", "--parameter", "hostname=host.domain.local")
+    assert plain(cluster.tiphys("-n", "argo-events", *submit)) == plain(SUBMIT)
+    cluster.tiphys("-n", "argo-events", "wait", "@latest")
+    assert plain(cluster.tiphys("-n", "argo-events", "get", "@latest")) == plain(GET)
+
+
+def test_the_pages_config_map_is_told_to_be_labelled(
+    cluster: Any, templates: Templates, nautobot: ScriptedNautobot
+) -> None:
+    """The page's command makes a ConfigMap that Argo does not read: the message has the command that mends it."""
+    config = templates.get("ConfigMap", "nautobot")["data"]
+    templates.remove("ConfigMap", "nautobot")
+    try:
+        create = ("-n", "argo-events", "create", "configmap", "nautobot", f"--from-literal=url={config['url']}")
+        cluster.kubectl(*create)
+        said = templates.run("get-device-nautobot", hostname="host.domain.local").failed().messages()
+        found = re.search(r"kubectl (-n argo-events label configmap nautobot \S+)", said)
+        assert found, said
+        cluster.kubectl(*found[1].split())
+        templates.run("get-device-nautobot", hostname="host.domain.local").succeeded()
+    finally:
+        templates.config_map("nautobot", **config)
