@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""Print docs/reference/api.md: the resources that `tiphys up` serves.
+
+    python tools/api_page.py > docs/reference/api.md
+
+Made from the table that discovery and the routes are made of; a test compares the page with this.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from tiphys.kube.objects.resources import RESOURCES
+
+_HEAD = """\
+# The API of `tiphys up`
+
+A Kubernetes API on 127.0.0.1, TLS with an authority of its own. This page is made by `tools/api_page.py` from the table
+that discovery and the routes are made of.
+
+- Every list and watch takes `labelSelector` and `fieldSelector`; lists `limit` and `continue`; watches any
+  `resourceVersion` of the last 10,000 changes (older ones are 410), `allowWatchBookmarks`, `sendInitialEvents`.
+- Writes take `dryRun=All` and `fieldValidation`; patches are JSON, merge and strategic merge patches. Server-side apply
+  is refused (415): `kubectl apply` without `--server-side` does the same here.
+- Bodies are JSON, YAML, or Kubernetes' protobuf for the built-in kinds; answers JSON, and `Table` for kubectl.
+- Authentication: bearer tokens (the kubeconfig's, and those of service accounts, which expire and are bound to pods).
+  Authorization: RBAC, for every request. A 403 names the verb, the resource and the namespace; `tiphys` adds the
+  rule.
+- Secrets are encrypted at rest (AES-GCM; the key is `tiphys.db.key`, mode 0600).
+- Admission plugins, CustomResourceDefinitions, aggregated API servers, `exec`, `attach`, `port-forward` and `proxy`
+  are not there: 404 or 405, never pretended.
+
+| resource | short | group and versions | kind | scope | verbs | subresources |
+|---|---|---|---|---|---|---|
+"""
+
+
+def page() -> str:
+    """The page as it should be."""
+    rows = []
+    for resource in RESOURCES:
+        versions = ", ".join(f"{resource.group}/{v}" if resource.group else v for v in resource.versions)
+        scope = "namespace" if resource.namespaced else "cluster"
+        verbs = "all" if len(resource.verbs) == len(RESOURCES[0].verbs) else ", ".join(resource.verbs)
+        below = ", ".join(resource.subresources)
+        names = ", ".join(resource.short_names)
+        rows.append(f"| `{resource.plural}` | {names} | {versions} | {resource.kind} | {scope} | {verbs} | {below} |")
+    return _HEAD + "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
