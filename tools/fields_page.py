@@ -27,8 +27,9 @@ work.) This page is made by `tools/fields_page.py` from the table that the API s
   `not supported yet: spec.templates[2].containerSet`. A field left empty (`false`, `""`, `[]`) asks for nothing and is
   let pass.
 
-A field that Argo does not have is warned about (`unknown field "spec.foo"`) and kept; with
-`kubectl --validate=strict` it is refused. A value of another type is refused always.
+A field that Argo does not have (`unknown field "spec.foo"`) is refused by `kubectl create` and `apply`, which ask for
+strictness unless told otherwise; with `--validate=warn` it is kept, with a warning. A value of another type is refused
+always.
 """
 _WORDS = {Support.HONOURED: "works", Support.KEPT: "kept", Support.REFUSED: "refused"}
 
