@@ -102,6 +102,12 @@ def _outcome(world: World) -> dict[str, Any]:
     return {"phase": world.status["phase"], "progress": world.status.get("progress"), "nodes": nodes}
 
 
+def _progress(world: World) -> dict[str, str]:
+    """Of what is going on."""
+    return {node_id: node["progress"] for node_id, node in world.run.nodes.items() if node["phase"] == "Running"
+            and node.get("progress")}  # fmt: skip
+
+
 def _play(manifest: dict[str, Any], ends: dict[str, str], choose: random.Random, *, cut: bool = False) -> World:
     """To the end, in an order of its own: pods end as they like, timers when nothing else is left to do."""
     world = World(manifest, lambda command: _end_of(command, ends))
@@ -117,7 +123,9 @@ def _play(manifest: dict[str, Any], ends: dict[str, str], choose: random.Random,
             break
         world.begin()
         if cut and not world.run.finished and choose.random() < 0.4:
+            known = _progress(world)
             world.reopen()
+            assert known.items() <= _progress(world).items()
     return world
 
 

@@ -74,14 +74,13 @@ class Limits:
             self._pods.active = sum(node.type == "Pod" and not node.fulfilled for node in nodes)
 
     def limit_boundary(self, node: Node, parallelism: int | None, fail_fast: bool, nodes: Iterable[Node]) -> None:
-        """A template's `parallelism` and `failFast`, for the nodes directly in this one."""
+        """A template's `parallelism` and `failFast`, for the nodes directly in this one: these, and those to come."""
         if (parallelism is None and not fail_fast) or node.id in self._boundaries:
             return
         gate = self._boundaries[node.id] = Gate(parallelism, fail_fast=fail_fast)
         for inner in nodes:
-            if inner.boundary_id == node.id:
-                self._take_place(gate, inner)
-                gate.shut |= fail_fast and _counts_as_failure(inner)
+            self._take_place(gate, inner)
+            gate.shut |= fail_fast and _counts_as_failure(inner)
 
     def allows(self, *, on_exit: bool) -> bool:
         """Whether a pod may still be started."""

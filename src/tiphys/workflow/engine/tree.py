@@ -29,7 +29,9 @@ class Tree:
         self.tally = Tally()
         self._changed: dict[str, None] = {}
         self._later: dict[str, int] = {}  # changes of each row that may wait
+        self._found_inside: dict[str, list[Node]] = {}
         for node in self.nodes.values():
+            self._found_inside.setdefault(node.boundary_id, []).append(node)
             node.parent = self._parent_of(node)
         for node in self.nodes.values():
             self._count(node)
@@ -49,16 +51,9 @@ class Tree:
         """The children that are there (a retry by a user may have taken some away)."""
         return (self.nodes[child] for child in node.children if child in self.nodes)
 
-    def inside(self, boundary: Node) -> list[Node]:
-        """The nodes directly within a Steps or DAG node, groups and attempts included."""
-        found: dict[str, Node] = {}
-        todo = list(self.children(boundary))
-        while todo:
-            node = todo.pop()
-            if node.boundary_id == boundary.id and node.id not in found:
-                found[node.id] = node
-                todo += self.children(node)
-        return list(found.values())
+    def found_inside(self, boundary: Node) -> list[Node]:
+        """The nodes directly within a Steps or DAG node that were there when the run was opened."""
+        return self._found_inside.get(boundary.id, [])
 
     def attempts(self, retry: Node) -> list[Node]:
         """The attempts under a Retry node, first to last."""

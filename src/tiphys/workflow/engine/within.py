@@ -38,7 +38,7 @@ class Enclosing(Execution):
         self.task = task
         self.template = task.template
         lens = task.template.lens
-        state.limits.limit_boundary(node, lens.parallelism, bool(lens.fail_fast), state.tree.inside(node))
+        state.limits.limit_boundary(node, lens.parallelism, bool(lens.fail_fast), state.tree.found_inside(node))
 
     # -- variables ----------------------------------------------------------------------------------------------------
 

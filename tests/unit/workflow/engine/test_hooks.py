@@ -53,6 +53,7 @@ def test_one_that_cannot_run_is_the_workflows_error() -> None:
 def test_a_hook_exit_runs_as_its_expression_says() -> None:
     def runs(expression: str) -> bool:
         world = handled("Failed", onExit="", hooks={"exit": {"template": "tidy", "expression": expression}}).play()
+        assert world.run.finished
         return "wf.onExit" in world.phases()
 
     assert runs("workflow.status == 'Failed'")

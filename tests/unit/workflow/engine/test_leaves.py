@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import Any
 
 from engine_world import POD, START, World, dag_of, ended, outcomes, run_of, step, steps_of, values, workflow
@@ -33,6 +34,20 @@ def test_a_pod_is_asked_for_with_its_template_filled_in() -> None:
     assert command.template["inputs"]["parameters"][0]["value"] == "wf"
     assert (command.deadline, command.on_exit, command.capture_result) == (None, False, False)
     assert world.node("wf")["phase"] == "Pending"
+
+
+def test_all_inputs_can_be_had_as_json() -> None:
+    template = {
+        "name": "pod",
+        "inputs": {"parameters": [{"name": "a", "default": "1"}, {"name": "b", "default": "2"}]},
+        "container": {"image": "x", "args": ["{{inputs.parameters}}"]},
+    }
+    world = one(template)
+    world.begin()
+    assert json.loads(world.created[0].template["container"]["args"][0]) == [
+        {"name": "a", "default": "1", "value": "1"},
+        {"name": "b", "default": "2", "value": "2"},
+    ]
 
 
 def test_reports_move_a_node_forward_only() -> None:

@@ -58,6 +58,19 @@ def test_those_who_wait_start_in_order_also_after_a_restart() -> None:
     assert order == [f"wf[0].a({n}:{n})" for n in range(5)]
 
 
+def test_places_are_known_again_after_a_restart_wherever_they_were_taken() -> None:
+    inner = {"name": "inner", "steps": [[step("x")]]}
+    spec = steps_of(step("a", "inner"), [step("b"), step("c")], templates=(inner, POD))
+    spec["templates"][0]["parallelism"] = 1
+    world = World(workflow(spec))
+    world.begin()
+    world.finish_pod("x")
+    world.reopen()
+    assert running(world) == 1
+    world.play()
+    assert world.status["phase"] == "Succeeded"
+
+
 def test_fail_fast_starts_nothing_more_after_a_failure() -> None:
     spec = steps_of(step("a", **FAN))
     spec["templates"][0] |= {"parallelism": 2, "failFast": True}

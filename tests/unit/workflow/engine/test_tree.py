@@ -40,6 +40,14 @@ def test_rows_that_waited_are_reckoned_again_after_a_restart() -> None:
     assert world.node("wf[0]")["progress"] == "300/300"
 
 
+def test_progress_goes_on_after_a_restart() -> None:
+    world = fan_out(3)
+    for done in (1, 2):
+        world.handle(ended(world.pods.pop(next(iter(world.pods))), "Succeeded"))
+        world.reopen()
+        assert world.node("wf[0]")["progress"] == world.node("wf")["progress"] == f"{done}/3"
+
+
 def test_fields_of_a_row_that_the_engine_does_not_know_stay() -> None:
     world = World(workflow(dag_of(step("a"))))
     world.begin()
