@@ -19,8 +19,8 @@ _HEAD = """\
 # Command line
 
 What `--help` says; this page is made by `tools/cli_page.py`. Those in the second half follow `argo`: its grammar,
-flags, output and exit codes, on whatever cluster the kubeconfig names. Exit codes: 0 done, 1 not done (one line on standard
-error says why and what to do), 2 wrong usage of `up` and the like, 3 `status` of a cluster that does not run;
+flags, output and exit codes, on whatever cluster the kubeconfig names. Exit codes: 0 done, 1 not done (one line on
+standard error says why and what to do), 2 wrong usage of `up` and the like, 3 `status` of a cluster that does not run;
 `tiphys obm` has [its own](../../src/tiphys/obm/README.md#outcomes).
 """
 _NESTED = {

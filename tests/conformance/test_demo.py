@@ -1,0 +1,71 @@
+"""`tiphys demo` from start to end, and what it leaves behind of the secrets it worked with: nothing."""
+
+import base64
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.conformance
+TIPHYS = [sys.executable, "-m", "tiphys.cli.main"]
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """What the demo prints, and its folder; its cluster still runs."""
+    folder = tmp_path_factory.mktemp("demo")
+    env = {**os.environ, "TMPDIR": str(folder)}
+    done = subprocess.run([*TIPHYS, "demo", "--keep"], capture_output=True, text=True, timeout=240, env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (place,) = folder.iterdir()
+    yield done.stdout + done.stderr, place
+    subprocess.run([*TIPHYS, "down", "--data-dir", str(place / "data")], timeout=60, check=True, capture_output=True)
+
+
+@pytest.mark.timeout(300)
+def test_it_shows_the_main_job(shown):
+    text, _ = shown
+    for said in (
+        "get-device-nautobot-",
+        "Nautobot has no device called 'no-such-host'",
+        '"outcome":"changed"',
+        '"outcome":"updated"',
+        '"outcome":"update-failed"',
+        "1 update POSTs",
+    ):
+        assert said in text, said
+    counted = re.findall(r"(\d+) wrong", text)
+    assert len(counted) == 3
+    assert all(int(wrong) <= 1 for wrong in counted)
+
+
+def test_no_secret_is_left_where_it_does_not_belong(shown):
+    text, place = shown
+    secrets = [(place / name).read_text() for name in ("nautobot-token", "password", "passwords")]
+    admin = (place / "data" / "admin.token").read_text().strip()
+    needles = [form for value in secrets for form in (value.encode(), base64.b64encode(value.encode()))]
+    assert [value for value in (*secrets, admin) if value in text] == []
+    found = [
+        str(path)
+        for path in (place / "data").rglob("*")
+        if path.is_file() and any(needle in path.read_bytes() for needle in needles)
+    ]
+    assert found == []
+    for about in ("cmdline", "environ"):
+        for path in pathlib.Path("/proc").glob(f"[0-9]*/{about}"):
+            try:
+                held = path.read_bytes()
+            except OSError:
+                continue
+            assert not any(needle in held for needle in needles), path
+    kinds = "workflows,pods,events,configmaps,workflowtaskresults,externalsecrets,workflowtemplates"
+    objects = subprocess.run(
+        ["kubectl", "--kubeconfig", str(place / "data" / "kubeconfig"), "get", kinds, "-A", "-o", "json"],
+        capture_output=True,
+        timeout=60,
+        check=True,
+    ).stdout
+    assert [needle for needle in needles if needle in objects] == []
