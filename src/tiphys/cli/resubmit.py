@@ -12,6 +12,7 @@ from tiphys.errors import UsageError
 from tiphys.kit.clock import rfc3339
 from tiphys.kit.names import random_suffix
 from tiphys.workflow.operations.labels import PREVIOUS_NAME
+from tiphys.workflow.operations.submit import ParameterError
 
 __all__ = ["COMMAND", "run"]
 
@@ -38,6 +39,8 @@ def _resubmit(session: Session, name: str, options: Options) -> Object:
     now = rfc3339(session.now())
     try:
         fresh = resubmitted(workflow, now, random_suffix(), memoized=memoized, parameters=parameters)
+    except ParameterError as error:
+        raise RefusalError(str(error), "Internal") from error
     except UsageError as error:
         raise RefusalError(str(error)) from error
     if options.given("priority"):

@@ -10,6 +10,7 @@ from tiphys.cli.session import PODS, WORKFLOWS, Object, RefusalError, Session, s
 from tiphys.errors import ApiError, UsageError
 from tiphys.kit.clock import rfc3339
 from tiphys.workflow.operations.labels import PREVIOUS_NAME
+from tiphys.workflow.operations.submit import ParameterError
 
 __all__ = ["COMMAND", "run"]
 
@@ -41,6 +42,8 @@ def _retry(session: Session, name: str, options: Options) -> Object:
             selector=options.text("node-field-selector"),
             parameters=parameters,
         )
+    except ParameterError as error:
+        raise RefusalError(str(error), "Internal") from error
     except UsageError as error:
         raise RefusalError(str(error)) from error
     for pod in pods:

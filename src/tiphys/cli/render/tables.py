@@ -40,7 +40,7 @@ def template_table(templates: Sequence[_Object], *, namespaces: bool = False) ->
     rows = [["NAMESPACE"] * namespaces + ["NAME"]]
     for one in templates:
         meta = one["metadata"]
-        rows.append([meta["namespace"]] * namespaces + [meta["name"], ""])
+        rows.append([meta.get("namespace", "")] * namespaces + [meta["name"], ""])
     return columns(rows, _PADDING)
 
 

@@ -9,6 +9,7 @@ from tiphys.errors import UsageError
 from tiphys.workflow.operations import labels
 
 __all__ = [
+    "ParameterError",
     "SubmitOptions",
     "from_cron_workflow",
     "from_template",
@@ -19,6 +20,10 @@ __all__ = [
 ]
 
 Object = dict[str, Any]
+
+
+class ParameterError(UsageError):
+    """A parameter that is not of the form NAME=VALUE."""
 
 
 class SubmitOptions(NamedTuple):
@@ -134,13 +139,13 @@ def parse_parameters(given: Sequence[str]) -> list[tuple[str, str]]:
     """`NAME=VALUE` each; a value may hold further equals signs.
 
     Raises:
-        UsageError: one without an equals sign.
+        ParameterError: one without an equals sign.
     """
     parsed = []
     for text in given:
         name, equals, value = text.partition("=")
         if not equals:
-            raise UsageError(f"expected parameter of the form: NAME=VALUE. Received: {text}")
+            raise ParameterError(f"expected parameter of the form: NAME=VALUE. Received: {text}")
         parsed.append((name, value))
     return parsed
 
