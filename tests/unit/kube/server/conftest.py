@@ -53,9 +53,12 @@ class Stream:
         self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._rest = b""
         self.gone = asyncio.Event()
+        self.reads = asyncio.Event()  # cleared: the client takes nothing
+        self.reads.set()
         self.code = 0
 
     async def send(self, message: dict[str, Any]) -> None:
+        await self.reads.wait()
         if message["type"] == "http.response.start":
             self.code = message["status"]
             return
@@ -145,6 +148,7 @@ class Http:
             yield stream
         finally:
             stream.gone.set()
+            stream.reads.set()
             await asyncio.wait_for(task, 10)
 
 
