@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any, Final
 
 from tiphys.errors import ExpressionError
@@ -13,6 +14,7 @@ from tiphys.workflow.engine.limits import STEP_DEADLINE
 from tiphys.workflow.engine.nodes import Node
 from tiphys.workflow.engine.protocol import CancelHttp, CreatePod, HttpDone, PodReport, SendHttp, StopPod
 from tiphys.workflow.engine.state import Execution, State, Task
+from tiphys.workflow.engine.values import any_string
 from tiphys.workflow.expr import duration
 
 __all__ = [
@@ -258,7 +260,8 @@ class SuspendExecution(Leaf):
         """Its time has passed: outputs that nobody supplied get their defaults."""
         outputs = self.node.outputs
         if outputs is not None:
-            rows = [_with_default(row) for row in outputs.get("parameters") or ()]
+            offered = {row["name"]: row.get("default") for row in (self.node.inputs or {}).get("parameters") or ()}
+            rows = [_with_default(row, offered) for row in outputs.get("parameters") or ()]
             missing = next((row["name"] for row in rows if row.get("value") is None), None)
             if missing is not None:
                 text = f"raw output parameter '{missing}' has not been set and does not have a default value"
@@ -288,11 +291,14 @@ def _offer(node: Node, filled: dict[str, Any]) -> None:
             row.setdefault("default", row["enum"][0])
 
 
-def _with_default(row: dict[str, Any]) -> dict[str, Any]:
-    source = row.get("valueFrom") or {}
-    if row.get("value") is not None or source.get("default") is None:
+def _with_default(row: dict[str, Any], offered: Mapping[str, Any]) -> dict[str, Any]:
+    """An output with its value, its own default, or that of the input of the same name."""
+    default = (row.get("valueFrom") or {}).get("default")
+    if default is None:
+        default = offered.get(row["name"])
+    if row.get("value") is not None or default is None:
         return row
-    return {**{key: value for key, value in row.items() if key != "valueFrom"}, "value": str(source["default"])}
+    return {**{key: value for key, value in row.items() if key != "valueFrom"}, "value": any_string(default)}
 
 
 def start_pod(state: State, node: Node, task: Task) -> None:

@@ -114,6 +114,14 @@ def test_a_steps_handler_sees_its_outputs_and_status(shape: Any) -> None:
     assert world.created[-1].template["container"]["command"][1] == "1 Failed"
 
 
+def test_a_steps_handler_may_ask_for_other_steps() -> None:
+    hook = {"template": "tidy", "expression": "steps.before.outputs.result == 'go'"}
+    plain = {"name": "tidy", "container": {"image": "x"}}
+    spec = steps_of(step("before"), step("a", hooks={"exit": hook}), templates=(POD, plain))
+    world = World(workflow(spec), outcomes(before={"result": "go"})).play()
+    assert world.node("a.onExit")["phase"] == "Succeeded"
+
+
 def test_a_skipped_step_has_none() -> None:
     world = World(workflow(steps_of(step("a", when="1 == 2", onExit="tidy"), templates=(POD, TIDY)))).play()
     assert set(world.phases()) == {"wf", "wf[0]", "wf[0].a"}

@@ -244,6 +244,23 @@ def test_outputs_that_nobody_supplied_get_their_defaults_when_time_is_over() -> 
     assert world.node("wf")["outputs"]["parameters"] == [{"name": "answer", "value": "MAYBE"}]
 
 
+def test_the_default_of_the_input_of_the_same_name_will_do() -> None:
+    world = one({**CHOICE, "suspend": {"duration": "1m"}})
+    world.begin()
+    world.tick(60)
+    assert world.node("wf")["outputs"]["parameters"] == [{"name": "answer", "value": "NO"}]
+
+
+def test_an_input_can_bring_the_choice_with_it() -> None:
+    template = {"name": "ask", "suspend": {}, "inputs": {"parameters": [{"name": "answer"}, {"name": "other"}]}}
+    given = values(answer='{"enum": ["a", "b"]}', other='{"enum": []}')
+    world = one(template, arguments={"parameters": given})
+    world.begin()
+    answer, other = world.node("wf")["inputs"]["parameters"]
+    assert (answer["enum"], answer["default"]) == (["a", "b"], "a")
+    assert "enum" not in other
+
+
 def test_without_a_default_it_is_an_error_of_the_suspension() -> None:
     world = one({
         "name": "ask", "suspend": {"duration": "1m"},
