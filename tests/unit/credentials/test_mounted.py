@@ -1,0 +1,46 @@
+"""Mounted Secrets."""
+
+import pathlib
+import traceback
+
+import pytest
+
+from tiphys.credentials.mounted import read_credentials, read_legacy
+from tiphys.errors import UsageError
+from tiphys.kit.redact import Secret
+
+
+def folder(path: pathlib.Path, **files: bytes) -> pathlib.Path:
+    for name, data in files.items():
+        (path / name).write_bytes(data)
+    return path
+
+
+def test_one_line_end_is_not_of_the_password(tmp_path: pathlib.Path) -> None:
+    read = read_credentials(folder(tmp_path, username=b"root\n", password=b" pass word \r\n"))
+    assert (read.username, read.password) == ("root", Secret(" pass word "))
+    assert "pass word" not in repr(read)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"username": b"root"}, {"password": b"x"}, {"username": b"root", "password": b""},
+        {"username": b"ro:ot", "password": b"x"}, {"username": b"root", "password": b"two\nlines"},
+        {"username": b"root", "password": b"hunter2\xff"},
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_is_named_and_not_shown(files: dict[str, bytes], tmp_path: pathlib.Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_credentials(folder(tmp_path, **files))
+    assert str(tmp_path) in str(caught.value)
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_earlier_passwords(tmp_path: pathlib.Path) -> None:
+    assert read_legacy(tmp_path) == ()
+    assert read_legacy(folder(tmp_path, passwords=b"calvin,, old one\nthird\n")) == (
+        Secret("calvin"),
+        Secret(" old one"),
+        Secret("third"),
+    )
