@@ -63,6 +63,9 @@ var later = table{
 // name; v4.1 has `schedules` only; a cache of memoized results needs no key.
 var optional = map[string]string{"Container": "name", "ScriptTemplate": "name", "CronWorkflowSpec": "schedule", "ConfigMapKeySelector": "key"}
 
+// The other way round: without it there is nothing to run.
+var required = map[string]string{"WorkflowTemplateRef": "name"}
+
 func main() {
 	found := table{}
 	for _, root := range []any{
@@ -74,6 +77,9 @@ func main() {
 	found.addLater()
 	for message, field := range optional {
 		found[message][field] = strings.TrimSuffix(found[message][field], "!")
+	}
+	for message, field := range required {
+		found[message][field] += "!"
 	}
 	found.print()
 }
