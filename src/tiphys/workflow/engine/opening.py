@@ -73,10 +73,10 @@ def open_spec(state: State, workflow: Mapping[str, Any], validate: Validate) -> 
         _set_parameters(state, spec)
     except (TemplateError, ExpressionError) as error:
         raise Refusal("Failed", f"failed to set global parameters: {error}") from error
-    spec = _with_variables(state, spec)
     try:
+        spec = _with_variables(state, spec)
         lens = convert(spec, WorkflowSpec)
-    except DecodeError as error:
+    except (DecodeError, ExpressionError) as error:
         raise Refusal("Error", str(error)) from error
     if fresh:
         _label(state, spec.get("workflowMetadata") or {})

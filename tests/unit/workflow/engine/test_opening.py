@@ -55,6 +55,7 @@ def test_a_label_that_cannot_be_is_the_workflows_error(metadata: dict[str, Any],
         ),
         ({"entrypoint": "pod", "templates": [{**POD, "parallelism": "x"}]}, "template 'pod' cannot be read: "),
         ({"entrypoint": "pod", "templates": [POD], "parallelism": "x"}, "parallelism"),
+        ({"entrypoint": "pod", "templates": [POD], "podSpecPatch": "{{"}, "Cannot find end tag"),
     ],
 )
 def test_what_cannot_run_is_the_workflows_error(spec: dict[str, Any], words: str) -> None:
