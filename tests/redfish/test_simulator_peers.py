@@ -72,6 +72,31 @@ def test_rf_accounts_changes_a_password_in_one_log_in(peers: pathlib.Path, bmc: 
     assert counted["sessions"]["now"] == 0
 
 
+@pytest.mark.parametrize("personality", ["generic", "idrac9", "ilo5"])
+def test_rf_accounts_makes_lists_and_changes_accounts(peers: pathlib.Path, personality: str) -> None:
+    with running_simulator([BmcSpec("peer", personality)]) as simulator:
+        bmc = simulator["peer"]
+        user, password = bmc.factory_credentials
+
+        def accounts(*words: str) -> str:
+            tool = [peers / "python", peers / "rf_accounts.py", "-u", user, "-p", password, "-r", bmc.url]
+            done = run(*tool, *words)
+            assert done.returncode == 0, done.stdout + done.stderr
+            return done.stdout
+
+        accounts("--add", "second", NEW, "Operator")
+        assert bmc.accepts("second", NEW)
+        listed = accounts()
+        assert all(name in listed for name in (user, "second", "Operator"))
+        accounts("--setpassword", "second", NEW + "x")
+        assert bmc.accepts("second", NEW + "x")
+        accounts("--disable", "second")
+        assert not bmc.accepts("second", NEW + "x")
+        accounts("--delete", "second")
+        assert "second" not in [account["user"] for account in bmc.state()["accounts"]]
+        assert bmc.counters()["logins"]["wrong"] == 0
+
+
 def test_sushy_reads_the_tree(peers: pathlib.Path, bmc: BmcHandle) -> None:
     done = run(peers / "python", "-c", READ_WITH_SUSHY, bmc.url, *bmc.factory_credentials)
     assert done.returncode == 0, done.stderr
