@@ -107,7 +107,7 @@ def _check_started(pod: Mapping[str, Any], container: str, *, previous: bool) ->
             raise status.bad_request(f'previous terminated container "{container}" in pod "{name}" not found')
         return
     now = found.get("state") or {}
-    if now.get("running") or now.get("terminated") or ended:
+    if now.get("running") is not None or now.get("terminated") is not None or ended:
         return
     if state.get("phase") in ("Succeeded", "Failed"):
         return  # it never ran, and never will: there is nothing to read
