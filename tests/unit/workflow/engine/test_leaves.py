@@ -298,6 +298,30 @@ def test_pods_that_outlive_what_they_were_part_of_are_waited_for() -> None:
     assert world.run.finished
 
 
+def test_what_lies_deeper_under_an_error_is_given_up_but_for_its_pods() -> None:
+    deep = {"name": "deep", "dag": {"tasks": [step("slow"), step("held", "wait"), step("asked", "ask")]}}
+    spec = steps_of(
+        [step("nested", "deep"), step("good"), step("bad", hooks={"exit": {"template": "pod", "expression": "1 +"}})],
+        templates=(deep, POD, {"name": "wait", "suspend": {}}, ASK),
+    )
+    world = World(workflow(spec))
+    world.begin()
+    assert world.node("wf[0]")["phase"] == "Error"
+    assert (
+        world.node("held")["message"] == world.node("nested")["message"] == ("abandoned: what it was part of has ended")
+    )
+    assert world.requests == {}
+    assert (world.node("slow")["phase"], world.status["phase"]) == ("Pending", "Running")
+    assert world.status["conditions"] == [{"type": "PodRunning", "status": "False"}]
+    world.handle(PodReport(world.node("slow")["id"], "Running"))
+    assert world.status["conditions"] == [{"type": "PodRunning", "status": "True"}]
+    world.finish_pod("slow")
+    assert world.status["phase"] == "Running"
+    world.reopen()
+    world.handle(PodReport(world.node("good")["id"], "Succeeded"))
+    assert (world.node("good")["phase"], world.status["phase"]) == ("Succeeded", "Failed")
+
+
 def test_a_stopped_pod_is_told_to_end() -> None:
     world = one(POD)
     world.begin()
