@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -180,12 +180,17 @@ class Node:
         chunks = self.admin.log(name, "default", {"container": container, **options})
         return b"".join([chunk async for chunk in chunks]).decode()
 
-    async def sh(self, name: str, script: str, **fields: Any) -> str:
-        """Run a shell script to its success; its output."""
-        pod = await self.run(name, "sh", "-c", script, **fields)
+    async def sh_of(self, name: str, command: Sequence[str], **fields: Any) -> str:
+        """Run a command to its success; its output."""
+        # `$(` and `$$` mean something in the command of a container.
+        pod = await self.run(name, *(word.replace("$", "$$") for word in command), **fields)
         text = await self.log(name)
         assert pod["status"]["phase"] == "Succeeded", (pod["status"], text)
         return text
+
+    async def sh(self, name: str, script: str, **fields: Any) -> str:
+        """Run a shell script to its success; its output."""
+        return await self.sh_of(name, ("sh", "-c", script), **fields)
 
     def shim(self, pod: dict[str, Any]) -> int:
         """Pid of the supervisor of a pod; 0 when there is none."""

@@ -5,6 +5,10 @@ undone (streams, argv, path, environment, `__main__`), and what it does at its e
 handlers run, the program's objects are let go (so that a file that was never closed is written), streams flushed.
 Command lines and environments that ask for another kind of interpreter are not taken (`understand` gives None): the
 caller starts the real one.
+
+What still differs: modules that are preloaded are in `sys.modules` (and win over files of their names beside a script),
+`logging`'s exit handler is registered, all steps share one seed for the hashes of strings until the interpreter is
+started again, and `inspect.stack()` shows the frames of this module below the program's.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ __all__ = ["Invocation", "run", "understand"]
 # Environment variables of the interpreter that can be honoured after its start; any other asks for a fresh one.
 _HONOURED = frozenset(("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONUNBUFFERED"))
 _LOCALES = ("LC_ALL", "LC_CTYPE", "LANG")
+_LENIENT = ("C", "POSIX", "C.UTF-8", "C.utf8", "UTF-8")
 
 
 class Invocation:
@@ -79,8 +84,12 @@ def _same_kind(env: dict[str, str]) -> bool:
             return False
         if name.startswith("LD_"):
             return False
-    locale = next((env[name] for name in _LOCALES if env.get(name)), "C")
-    return locale in ("C", "POSIX") or locale.lower().replace("-", "").endswith("utf8")
+    locale = _locale(env)
+    return locale in _LENIENT or locale.lower().replace("-", "").endswith("utf8")
+
+
+def _locale(env: dict[str, str]) -> str:
+    return next((env[name] for name in _LOCALES if env.get(name)), "C")
 
 
 def _is_script_of(executable: str, home: str) -> bool:
@@ -97,12 +106,15 @@ def _is_script_of(executable: str, home: str) -> bool:
     )
 
 
-def run(invocation: Invocation, env: dict[str, str], inherited: int) -> NoReturn:
+def run(invocation: Invocation, env: dict[str, str], inherited: int, own: list[str]) -> NoReturn:
     """Become the program. Called once, in a child that has nothing else to do.
 
     Args:
-        inherited: how many modules were loaded before the fork.
+        inherited: how many modules were loaded before the fork, without `own`.
+        own: names of the modules that a program did not ask for and must not see: ours.
     """
+    for name in own:
+        del sys.modules[name]
     _prepare(invocation, env)
     status = 0
     try:
@@ -132,7 +144,7 @@ def _prepare(invocation: Invocation, env: dict[str, str]) -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    _open_streams(invocation.unbuffered)
+    _open_streams(invocation.unbuffered, _locale(env) in _LENIENT)
     sys.dont_write_bytecode = bool(env.get("PYTHONDONTWRITEBYTECODE"))
     sys.argv = list(invocation.argv)
     sys.orig_argv = list(invocation.line)
@@ -147,16 +159,20 @@ def _prepare(invocation: Invocation, env: dict[str, str]) -> None:
     gc.enable()
 
 
-def _open_streams(unbuffered: bool) -> None:
-    """As the interpreter opens them: stdout in blocks, stderr in lines, both at once with -u."""
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]  # noqa: SIM115
-    for number, name, lines in ((1, "stdout", False), (2, "stderr", True)):
-        raw = open(number, "wb", buffering=0 if unbuffered else -1, closefd=False)  # noqa: SIM115
-        import io
+def _open_streams(unbuffered: bool, lenient: bool) -> None:
+    """As the interpreter opens them: stdout in blocks, stderr in lines, both at once with -u.
 
+    Args:
+        lenient: bytes that are no text pass through, as in the locales that say nothing about text (PEP 538).
+    """
+    import io
+
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        at_once = unbuffered and number > 0
+        raw = open(number, "rb" if number == 0 else "wb", buffering=0 if at_once else -1, closefd=False)  # noqa: SIM115
         setattr(getattr(raw, "raw", raw), "name", f"<{name}>")  # noqa: B010 - typed as read-only; it is not
-        errors = "backslashreplace" if name == "stderr" else "surrogateescape"
-        stream = io.TextIOWrapper(raw, "utf-8", errors, line_buffering=lines, write_through=unbuffered)
+        errors = "backslashreplace" if number == 2 else "surrogateescape" if lenient else "strict"
+        stream = io.TextIOWrapper(raw, "utf-8", errors, line_buffering=number == 2, write_through=at_once)
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
 

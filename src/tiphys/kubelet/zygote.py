@@ -40,14 +40,15 @@ def main() -> NoReturn:
     except Become as become:
         invocation, env = become.invocation, become.env
     # Outside the except clause, so that the program sees no exception being handled.
-    warm.run(invocation, env, _loaded)
+    warm.run(invocation, env, _loaded - len(_own), _own)
 
 
 _loaded = 0
+_own: list[str] = []
 
 
 def _serve(settings: dict[str, Any]) -> None:
-    global _loaded
+    global _loaded, _own
     os.setsid()
     os.umask(0o022)
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCHLD, signal.SIGTERM))
@@ -58,7 +59,7 @@ def _serve(settings: dict[str, Any]) -> None:
     requests = socket.socket(fileno=settings["socket"])
     requests.set_inheritable(False)
     requests.send(json.dumps({"refused": refused}).encode())
-    _loaded = len(sys.modules)
+    _loaded, _own = len(sys.modules), [name for name in sys.modules if name.partition(".")[0] == "tiphys"]
     gc.collect()
     gc.freeze()
     gc.disable()

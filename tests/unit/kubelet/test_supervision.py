@@ -168,6 +168,8 @@ def test_a_shim_is_killed(on_node, folder, sandbox) -> None:
         files = [folder / name for name in ("main", "child", "away")]
         await until_true(lambda: all(file.exists() and file.read_text() for file in files))
         pids = [int(file.read_text()) for file in files]
+        log = node.pod_dir(pod) / "main.0.log"
+        await until_true(lambda: "said" in log.read_text())
         os.kill(node.shim(pod), signal.SIGKILL)
         pod = await node.ended("p")
         assert (pod["status"]["phase"], pod["status"]["reason"]) == ("Failed", "SupervisionLost")
