@@ -4,6 +4,7 @@ import base64
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 
@@ -17,12 +18,28 @@ TIPHYS = [sys.executable, "-m", "tiphys.cli.main"]
 def shown(tmp_path_factory):
     """What the demo prints, and its folder; its cluster still runs."""
     folder = tmp_path_factory.mktemp("demo")
-    env = {**os.environ, "TMPDIR": str(folder)}
-    done = subprocess.run([*TIPHYS, "demo", "--keep"], capture_output=True, text=True, timeout=240, env=env)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (place,) = folder.iterdir()
-    yield done.stdout + done.stderr, place
-    subprocess.run([*TIPHYS, "down", "--data-dir", str(place / "data")], timeout=60, check=True, capture_output=True)
+    env = {**os.environ, "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
+    demo = subprocess.Popen(
+        [*TIPHYS, "demo", "--keep"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env
+    )
+    try:
+        text = "".join(_until(demo.stdout, "Ctrl-C ends it"))
+        assert "Ctrl-C ends it" in text, text
+        (place,) = folder.iterdir()
+        yield text, place
+    finally:
+        demo.send_signal(signal.SIGINT)
+        demo.wait(60)
+        demo.stdout.close()
+    assert not list(folder.iterdir())
+
+
+def _until(lines, end):
+    """The lines up to one with these words, or all."""
+    for line in lines:
+        yield line
+        if end in line:
+            return
 
 
 @pytest.mark.timeout(300)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ _RUN = "tiphys -n argo-events submit --wait --from workflowtemplate"
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Arguments of `tiphys demo`."""
-    parser.add_argument("--keep", action="store_true", help="leave the cluster running at the end, to look around")
+    parser.add_argument("--keep", action="store_true", help="go on running at the end, to look around, until Ctrl-C")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -29,16 +30,14 @@ def run(options: argparse.Namespace) -> int:
     stage = Stage(folder)
     try:
         _tell(stage)
-    except BaseException:
+        if options.keep:
+            stage.chapter(
+                "It goes on running", f"Look around with KUBECONFIG={folder}/data/kubeconfig; Ctrl-C ends it."
+            )
+            signal.pause()
+    finally:
         stage.end()
         shutil.rmtree(folder, ignore_errors=True)
-        raise
-    if options.keep:
-        stage.chapter("It goes on running", f"Everything is in {folder}; end it with `tiphys down` and remove it.")
-        stage.type("tiphys status")
-        return 0
-    stage.end()
-    shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 
