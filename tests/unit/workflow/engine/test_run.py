@@ -107,6 +107,17 @@ def test_a_run_keeps_to_the_template_it_began_with() -> None:
     assert world.play().status["phase"] == "Succeeded"
 
 
+def test_a_reference_may_be_known_only_when_it_is_used() -> None:
+    spec = steps_of(
+        step("which"),
+        {"name": "a", "templateRef": {"name": "{{steps.which.outputs.result}}", "template": "one"}},
+    )
+    world = World(workflow(spec), outcomes(which={"result": "lib"}))
+    world.objects = {("WorkflowTemplate", "lib"): a_template("lib", {**POD, "name": "one"})}
+    assert world.play().status["phase"] == "Succeeded"
+    assert world.node("a")["templateRef"]["name"] == "lib"
+
+
 def test_a_template_that_is_not_there_is_told() -> None:
     spec = steps_of({"name": "a", "templateRef": {"name": "lib", "template": "one"}})
     world = World(workflow(spec)).play()
