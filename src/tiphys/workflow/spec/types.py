@@ -12,7 +12,6 @@ from tiphys.kit.codec import Struct, convert, field
 
 __all__ = [
     "Arguments",
-    "Artifact",
     "Backoff",
     "ContinueOn",
     "DAGTask",
@@ -73,17 +72,6 @@ class Parameter(_Lens, frozen=True):
     global_name: str = ""
     description: str = ""
     enum: list[Any] | None = None
-
-
-class Artifact(_Lens, frozen=True):
-    """Only what the engine passes on; where it is kept is read from the raw manifest."""
-
-    name: str
-    path: str = ""
-    from_: str | None = None
-    from_expression: str | None = None
-    optional: bool = False
-    global_name: str = ""
 
 
 class Arguments(_Lens, frozen=True):
