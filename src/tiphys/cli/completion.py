@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 
+from tiphys.cli.command import Command, Group, exactly
 from tiphys.cli.globals import GLOBAL
-from tiphys.cli.grammar import Command, Flag, Group, Options, exactly
-from tiphys.cli.session import say
+from tiphys.cli.grammar import Flag, Options
+from tiphys.cli.session import Session, say
 from tiphys.errors import UsageError
 
 __all__ = ["COMMAND", "run"]
@@ -18,7 +19,7 @@ _NAMING = frozenset(
 """Commands whose arguments are names of workflows."""
 
 
-def run(options: Options) -> int:
+def run(options: Options, _: Session) -> int:
     """Print the script."""
     shell = options.arguments[0]
     if shell not in _SHELLS:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tiphys.cli.grammar import Command, Flag, Group, Options, any_number, at_least
+from tiphys.cli.command import Command, Group, any_number, at_least
+from tiphys.cli.grammar import Flag, Options
 from tiphys.cli.listing import SELECTOR
 from tiphys.cli.output import OUTPUT, manifest_output
 from tiphys.cli.session import CRON_WORKFLOWS, Session, say
@@ -10,10 +11,10 @@ from tiphys.cli.session import CRON_WORKFLOWS, Session, say
 __all__ = ["COMMAND"]
 
 
-def _get(options: Options) -> int:
+def _get(options: Options, session: Session) -> int:
     from tiphys.cli.render.cron import cron_text
 
-    session, output = Session(options), options.text("output")
+    output = options.text("output")
     for name in options.arguments:
         cron = session.client.get(CRON_WORKFLOWS, name, session.namespace).object
         plain = output not in ("name", "json", "yaml")
@@ -21,10 +22,10 @@ def _get(options: Options) -> int:
     return 0
 
 
-def _list(options: Options) -> int:
+def _list(options: Options, session: Session) -> int:
     from tiphys.cli.render.cron import cron_table
 
-    session, everywhere = Session(options), options.on("all-namespaces")
+    everywhere = options.on("all-namespaces")
     namespace = "" if everywhere else session.namespace
     listed = session.client.list(CRON_WORKFLOWS, namespace, label_selector=options.text("selector")).items
     crons = [item.object for item in listed]
@@ -35,8 +36,7 @@ def _list(options: Options) -> int:
     return 0
 
 
-def _suspend(options: Options, suspend: bool, done: str) -> int:
-    session = Session(options)
+def _suspend(options: Options, session: Session, suspend: bool, done: str) -> int:
     for name in options.arguments:
         session.client.patch(CRON_WORKFLOWS, name, {"spec": {"suspend": suspend}}, session.namespace)
         say(f"CronWorkflow '{name}' {done}\n")
@@ -63,14 +63,14 @@ COMMAND = Group(
             "resume CRON_WORKFLOW...",
             "resume zero or more cron workflows",
             (),
-            lambda options: _suspend(options, False, "resumed"),
+            lambda options, session: _suspend(options, session, False, "resumed"),
             at_least(1),
         ),
         "suspend": Command(
             "suspend CRON_WORKFLOW...",
             "suspend zero or more cron workflows",
             (),
-            lambda options: _suspend(options, True, "suspended"),
+            lambda options, session: _suspend(options, session, True, "suspended"),
             at_least(1),
         ),
     },

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import cast, get_args
 
-from tiphys.cli.grammar import Command, Flag, Options
+from tiphys.cli.command import Command
+from tiphys.cli.grammar import Flag, Options
 from tiphys.cli.listing import FIELD_SELECTOR, SELECTOR, Filter, list_workflows
 from tiphys.cli.session import WORKFLOWS, Session, say
 from tiphys.errors import ApiError, UsageError
@@ -26,9 +27,8 @@ _FILTERS = (
 )
 
 
-def run(options: Options) -> int:
+def run(options: Options, session: Session) -> int:
     """Delete them one after the other; one that is not there is no error."""
-    session = Session(options)
     targets = [(session.namespace, name) for name in options.arguments]
     if _has_filter(options):
         found = list_workflows(session, _filter(options))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tiphys.cli.grammar import Command, Flag, Options, at_least
+from tiphys.cli.command import Command, at_least
+from tiphys.cli.grammar import Flag, Options
 from tiphys.cli.output import NODE_SELECTOR, STATUS, node_filter, workflow_output
 from tiphys.cli.session import Session, say, style_of
 
@@ -11,9 +12,8 @@ __all__ = ["COMMAND", "run"]
 _OUTPUTS = ("name", "json", "yaml", "short", "wide")
 
 
-def run(options: Options) -> int:
+def run(options: Options, session: Session) -> int:
     """Print them one after the other."""
-    session = Session(options)
     style, shown = style_of(options), node_filter(options)
     for name in options.arguments:
         workflow = session.workflow(name)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tiphys.cli.grammar import HELP, Flag
 
-__all__ = ["GLOBAL"]
+__all__ = ["GLOBAL", "command_index"]
 
 GLOBAL: tuple[Flag, ...] = (
     HELP,
@@ -71,3 +73,13 @@ GLOBAL: tuple[Flag, ...] = (
     Flag("username", "string", "Username for basic authentication to the API server"),
     Flag("verbose", "bool", "Say on standard error what is asked of the API", short="v"),
 )
+
+
+def command_index(words: Sequence[str]) -> int:
+    """Where the command's name stands: the first word that is neither a global flag nor its value."""
+    with_value = {f"--{flag.name}" for flag in GLOBAL if flag.kind != "bool"}
+    with_value |= {f"-{flag.short}" for flag in GLOBAL if flag.short and flag.kind != "bool"}
+    index = 0
+    while index < len(words) and words[index].startswith("-"):
+        index += 2 if words[index] in with_value else 1
+    return index

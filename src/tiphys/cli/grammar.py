@@ -1,18 +1,18 @@
 """The grammar of `argo`'s command line (that of pflag and cobra): flags before, between and after the arguments.
 
-The commands describe themselves with `Flag` and `Command`; `parse` reads the words by that, and `help` and `completion`
-print from it. argparse is not used for them: it takes FILE in `--wait FILE` for the value of --wait once `--wait=false`
-is allowed, and does not take a value that begins with a hyphen.
+The commands describe their flags with `Flag` (see `command`); `parse` reads the words by that, and `help` and
+`completion` print from it. argparse is not used for them: it takes FILE in `--wait FILE` for the value of --wait once
+`--wait=false` is allowed, and does not take a value that begins with a hyphen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from tiphys.errors import UsageError
 
-__all__ = ["HELP", "Command", "Flag", "Group", "Options", "any_number", "at_least", "between", "exactly", "parse"]
+__all__ = ["HELP", "Flag", "Options", "parse"]
 
 Kind = Literal["bool", "string", "int", "array", "slice", "duration"]
 _TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
@@ -74,70 +74,6 @@ class Options:
     def number(self, name: str) -> int:
         """Of an integer flag."""
         return int(self.text(name) or "0")
-
-
-class Command(NamedTuple):
-    """A command: what it is called with, and what does it.
-
-    Attributes:
-        usage: as in help, beginning with its name: "get WORKFLOW...".
-        short: one line of help.
-        flags: its own; the global ones are added.
-        run: does it; the exit code. Errors are raised.
-        check: says what is wrong with the arguments; "" when nothing is.
-    """
-
-    usage: str
-    short: str
-    flags: tuple[Flag, ...]
-    run: Callable[[Options], int]
-    check: Callable[[Options], str]
-    examples: str = ""
-    aliases: tuple[str, ...] = ()
-
-
-class Group(NamedTuple):
-    """Commands under a common word: `template list`."""
-
-    usage: str
-    short: str
-    commands: Mapping[str, Command]
-    aliases: tuple[str, ...] = ()
-
-
-def any_number(_: Options) -> str:
-    """Any number of arguments is right."""
-    return ""
-
-
-def at_least(number: int) -> Callable[[Options], str]:
-    """That many arguments, or more."""
-
-    def check(options: Options) -> str:
-        have = len(options.arguments)
-        return "" if have >= number else f"requires at least {number} arg(s), only received {have}"
-
-    return check
-
-
-def exactly(number: int) -> Callable[[Options], str]:
-    """That many arguments."""
-
-    def check(options: Options) -> str:
-        have = len(options.arguments)
-        return "" if have == number else f"accepts {number} arg(s), received {have}"
-
-    return check
-
-
-def between(least: int, most: int) -> Callable[[Options], str]:
-    """So many arguments."""
-
-    def check(options: Options) -> str:
-        have = len(options.arguments)
-        return "" if least <= have <= most else f"accepts between {least} and {most} arg(s), received {have}"
-
-    return check
 
 
 def parse(words: Sequence[str], flags: Sequence[Flag]) -> Options:

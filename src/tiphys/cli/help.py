@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from tiphys.cli.command import Command, Group
 from tiphys.cli.globals import GLOBAL
-from tiphys.cli.grammar import HELP, Command, Flag, Group
+from tiphys.cli.grammar import HELP, Flag
 
 __all__ = ["command_help", "group_help", "introduction"]
 

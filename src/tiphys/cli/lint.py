@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tiphys.cli.checking import Lookup, unknown_fields
-from tiphys.cli.grammar import Command, Flag, Options, at_least
+from tiphys.cli.command import Command, at_least
+from tiphys.cli.grammar import Flag, Options
 from tiphys.cli.manifests import Source, objects, walk
 from tiphys.cli.render.lint import Finding, finding_text, summary_text
 from tiphys.cli.session import Object, Session, in_argos_words, say, style_of
@@ -32,7 +33,7 @@ OUTPUT = Flag(
 STRICT = Flag("strict", "bool", "Perform strict workflow validation", default="true")
 
 
-def run(options: Options) -> int:
+def run(options: Options, session: Session) -> int:
     """Lint files and directories."""
     kinds = options.texts("kinds")
     if not kinds or "all" in kinds:
@@ -40,21 +41,23 @@ def run(options: Options) -> int:
     for kind in kinds:
         if kind not in _KINDS:
             raise UsageError(f"unknown kind: {kind}; there are {', '.join(_ALL)}")
-    return lint(options, {_KINDS[kind] for kind in kinds}, offline=options.on("offline"), names=("no-color",))
+    return lint(options, session, {_KINDS[kind] for kind in kinds}, offline=options.on("offline"), names=("no-color",))
 
 
-def lint(options: Options, kinds: set[str], *, offline: bool = False, names: tuple[str, ...] = ()) -> int:
+def lint(
+    options: Options, session: Session, kinds: set[str], *, offline: bool = False, names: tuple[str, ...] = ()
+) -> int:
     """Print the findings about objects of these kinds, and a summary; the exit code.
 
     Args:
         options: with --output, --strict and the files as arguments.
+        session: for the templates they refer to.
         kinds: others are passed over.
         offline: templates referred to are looked for in the files only.
         names: which of the flags of `style_of` the command has.
     """
     style, pretty = style_of(options, names), options.text("output") == "pretty"
     sources = list(walk(options.arguments))
-    session = Session(options)
     given = _templates_in(sources) if offline else None
     found: list[Finding] = []
     for source in sources:

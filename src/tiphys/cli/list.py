@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tiphys.cli.grammar import Command, Flag, Options, any_number
+from tiphys.cli.command import Command, any_number
+from tiphys.cli.grammar import Flag, Options
 from tiphys.cli.listing import FIELD_SELECTOR, SELECTOR, Filter, list_workflows
 from tiphys.cli.output import OUTPUT
 from tiphys.cli.session import Object, Session, say
@@ -10,9 +11,8 @@ from tiphys.cli.session import Object, Session, say
 __all__ = ["COMMAND", "run"]
 
 
-def run(options: Options) -> int:
+def run(options: Options, session: Session) -> int:
     """Print them."""
-    session = Session(options)
     everywhere = options.on("all-namespaces")
     wanted = Filter(
         labels=options.text("selector"),

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from tiphys.cli.grammar import Command, Flag, Options, between
+from tiphys.cli.command import Command, between
+from tiphys.cli.grammar import Flag, Options
 from tiphys.cli.render.style import Style
 from tiphys.cli.session import PODS, Object, Session, say, style_of, warn
 from tiphys.errors import ApiError, TiphysError, UsageError
@@ -48,11 +49,11 @@ class _Line(NamedTuple):
     text: str
 
 
-def run(options: Options) -> int:
+def run(options: Options, session: Session) -> int:
     """Print them; with -f until the workflow has ended."""
     wanted = _log_options(options)
     style = Style(style_of(options, ("no-color",)).color)
-    print_logs(Session(options), options.arguments[0], wanted, style)
+    print_logs(session, options.arguments[0], wanted, style)
     return 0
 
 

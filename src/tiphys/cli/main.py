@@ -12,8 +12,8 @@ import sys
 from collections.abc import Callable, Sequence
 
 from tiphys import __version__
-from tiphys.cli.globals import GLOBAL
-from tiphys.cli.grammar import Command, Group, Options, parse
+from tiphys.cli.globals import GLOBAL, command_index
+from tiphys.cli.grammar import parse
 from tiphys.errors import ApiError, TiphysError, UsageError
 
 __all__ = ["COMMANDS", "WORKFLOW_COMMANDS", "main"]
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    index = _command_index(words)
+    index = command_index(words)
     name = _ALIASES.get(words[index], words[index]) if index < len(words) else ""
     told: Callable[[TiphysError], str] = str
     try:
@@ -89,60 +89,15 @@ def _run(words: list[str]) -> int:
             return _introduce(words)
         if name not in WORKFLOW_COMMANDS:
             raise UsageError(_unknown(name))
+        from tiphys.cli.runner import run_workflow_command
         from tiphys.cli.session import in_argos_words
 
         told = in_argos_words
-        command, path, rest = _find(name, words[:index] + words[index + 1 :])
-        return _run_workflow(command, path, rest)
+        return run_workflow_command(name, words[:index] + words[index + 1 :])
     except TiphysError as error:
         sys.stdout.flush()
         sys.stderr.write(f"Error: {told(error)}\n{_hint(error)}")
         return error.exit_code
-
-
-def _command_index(words: Sequence[str]) -> int:
-    """Where the command's name stands: the first word that is neither a global flag nor its value."""
-    with_value = {f"--{flag.name}" for flag in GLOBAL if flag.kind != "bool"}
-    with_value |= {f"-{flag.short}" for flag in GLOBAL if flag.short and flag.kind != "bool"}
-    index = 0
-    while index < len(words) and words[index].startswith("-"):
-        index += 2 if words[index] in with_value else 1
-    return index
-
-
-def _find(name: str, words: list[str]) -> tuple[Command, str, list[str]]:
-    """The command, how it is called, and the words without its name."""
-    module = importlib.import_module(f"tiphys.cli.{name.replace('-', '')}")
-    found: Command | Group = module.COMMAND
-    if isinstance(found, Command):
-        return found, name, words
-    index = _command_index(words)
-    if index == len(words):
-        from tiphys.cli.help import group_help
-
-        sys.stdout.write(group_help(name, found))
-        raise SystemExit(0)
-    inner = found.commands.get(words[index])
-    if inner is None:
-        known = ", ".join(found.commands)
-        raise UsageError(f'unknown command "{words[index]}" for "tiphys {name}"; there are: {known}')
-    return inner, f"{name} {words[index]}", words[:index] + words[index + 1 :]
-
-
-def _run_workflow(command: Command, path: str, words: list[str]) -> int:
-    try:
-        options: Options = parse(words, (*command.flags, *GLOBAL))
-        complaint = "" if options.on("help") else command.check(options)
-    except UsageError as error:
-        raise UsageError(f"{error}; see 'tiphys {path} --help'") from error
-    if complaint:
-        raise UsageError(f"{complaint}; see 'tiphys {path} --help'")
-    if options.on("help"):
-        from tiphys.cli.help import command_help
-
-        sys.stdout.write(command_help(command, path))
-        return 0
-    return command.run(options)
 
 
 def _run_own(name: str, words: list[str]) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tiphys.cli.grammar import Command, Flag, Options, at_least
+from tiphys.cli.command import Command, at_least
+from tiphys.cli.grammar import Flag, Options
 from tiphys.cli.session import Object, RefusalError, Session, say
 from tiphys.cli.writing import changed
 from tiphys.errors import UsageError
@@ -13,7 +14,7 @@ __all__ = ["COMMAND", "run"]
 _PHASES = ("", "Succeeded", "Failed", "Error")
 
 
-def run(options: Options) -> int:
+def run(options: Options, session: Session) -> int:
     """Set it."""
     from tiphys.workflow.operations.submit import parse_parameters
     from tiphys.workflow.operations.suspension import NodeValues, with_node_values
@@ -29,7 +30,6 @@ def run(options: Options) -> int:
         raise RefusalError(message, "Internal")
     given = parse_parameters(options.texts("output-parameter"))
     values = NodeValues(phase, options.text("message"), {key: _unquoted(value) for key, value in given})
-    session = Session(options)
     now = rfc3339(session.now())
 
     def change(workflow: Object) -> Object:

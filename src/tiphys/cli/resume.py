@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tiphys.cli.grammar import Command, Flag, Options
+from tiphys.cli.command import Command
+from tiphys.cli.grammar import Flag, Options
 from tiphys.cli.session import Object, Session, in_argos_words, say
 from tiphys.cli.writing import changed
 from tiphys.errors import ApiError, TiphysError, UsageError
@@ -11,9 +12,8 @@ from tiphys.kit.clock import rfc3339
 __all__ = ["COMMAND", "run"]
 
 
-def run(options: Options) -> int:
+def run(options: Options, session: Session) -> int:
     """Resume them one after the other."""
-    session = Session(options)
     for name in options.arguments:
         try:
             changed(session, name, lambda workflow: _resumed(workflow, session, options))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tiphys.cli.command import Command
 from tiphys.cli.following import FOLLOW, check_follow, follow
-from tiphys.cli.grammar import Command, Flag, Options
+from tiphys.cli.grammar import Flag, Options
 from tiphys.cli.listing import FIELD_SELECTOR, SELECTOR, named_or_selected
 from tiphys.cli.output import OUTPUT, workflow_output
 from tiphys.cli.session import PODS, WORKFLOWS, Object, RefusalError, Session, say, style_of, warn
@@ -15,9 +16,9 @@ from tiphys.workflow.operations.submit import ParameterError
 __all__ = ["COMMAND", "run"]
 
 
-def run(options: Options) -> int:
+def run(options: Options, session: Session) -> int:
     """Retry them one after the other, and print each."""
-    session, style = Session(options), style_of(options, ())
+    style = style_of(options, ())
     check_follow(options, 1)
     names = []
     for name in named_or_selected(session, options):

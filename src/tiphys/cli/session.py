@@ -100,12 +100,6 @@ class Session:
     """The cluster of one call."""
 
     def __init__(self, options: Options, clock: Clock = utc_now) -> None:
-        server = options.text("argo-server") or os.environ.get("ARGO_SERVER", "")
-        if server:
-            raise UsageError(
-                f"the Argo Server {server} is not used: tiphys speaks to the Kubernetes API only; leave out "
-                "--argo-server, unset ARGO_SERVER, and name the cluster by KUBECONFIG or --context"
-            )
         self.now = clock
         self.instance = options.text("instanceid") or os.environ.get("ARGO_INSTANCEID", "")
         self._options = options
@@ -121,6 +115,11 @@ class Session:
         if self._options.on("verbose"):
             sys.stderr.write(f"API: {self._target.server}, namespace {self._target.namespace}\n")
         return client
+
+    def close(self) -> None:
+        """Let go of the connection, if there is one."""
+        if "client" in self.__dict__:
+            self.client.close()
 
     @property
     def namespace(self) -> str:
@@ -179,4 +178,9 @@ class Session:
     def _target(self) -> Target:
         from tiphys.cli.target import target_of
 
+        if server := self._options.text("argo-server") or os.environ.get("ARGO_SERVER", ""):
+            raise UsageError(
+                f"the Argo Server {server} is not used: tiphys speaks to the Kubernetes API only; leave out "
+                "--argo-server, unset ARGO_SERVER, and name the cluster by KUBECONFIG or --context"
+            )
         return target_of(self._options, self._named_namespace)

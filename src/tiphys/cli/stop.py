@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tiphys.cli.grammar import Command, Flag, Options
+from tiphys.cli.command import Command
+from tiphys.cli.grammar import Flag, Options
 from tiphys.cli.listing import FIELD_SELECTOR, SELECTOR, named_or_selected
 from tiphys.cli.session import Session, say
 from tiphys.cli.writing import changed, shut_down
@@ -19,9 +20,8 @@ def named_or_selector(options: Options) -> str:
     return "" if given else "requires either selector or workflow"
 
 
-def run(options: Options) -> int:
+def run(options: Options, session: Session) -> int:
     """Stop them one after the other."""
-    session = Session(options)
     for name in named_or_selected(session, options):
         if options.on("dry-run"):
             say(f"workflow {name} stopped (dry-run)\n")

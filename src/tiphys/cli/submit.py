@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tiphys.cli.checking import check
+from tiphys.cli.command import Command
 from tiphys.cli.following import FOLLOW, check_follow, follow
-from tiphys.cli.grammar import Command, Flag, Options
+from tiphys.cli.grammar import Flag, Options
 from tiphys.cli.output import NODE_SELECTOR, OUTPUT, STATUS, node_filter, workflow_output
 from tiphys.cli.session import (
     CRON_WORKFLOWS,
@@ -34,11 +35,10 @@ _CLUSTER_KINDS = frozenset(
 _CRON_KINDS = frozenset(("cronworkflow", "cronworkflows", "cronwf", "cwf", "CronWorkflow"))
 
 
-def run(options: Options) -> int:
+def run(options: Options, session: Session) -> int:
     """Create them, print each, and do what --log, --wait and --watch ask for."""
     if options.text("status") and not options.on("watch"):
         warn("--status should only be used with --watch")
-    session = Session(options)
     submitted = _submit_options(options)
     if source := options.text("from"):
         check_follow(options, 1)

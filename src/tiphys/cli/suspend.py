@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tiphys.cli.grammar import Command, Options, at_least
+from tiphys.cli.command import Command, at_least
+from tiphys.cli.grammar import Options
 from tiphys.cli.session import Object, Session, in_argos_words, say
 from tiphys.cli.writing import changed
 from tiphys.errors import ApiError, TiphysError, UsageError
@@ -10,9 +11,8 @@ from tiphys.errors import ApiError, TiphysError, UsageError
 __all__ = ["COMMAND", "run"]
 
 
-def run(options: Options) -> int:
+def run(options: Options, session: Session) -> int:
     """Suspend them one after the other."""
-    session = Session(options)
     for name in options.arguments:
         try:
             changed(session, name, _suspended, "InvalidArgument")

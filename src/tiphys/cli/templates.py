@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tiphys.cli.checking import check
-from tiphys.cli.grammar import Command, Flag, Group, Options, any_number, at_least
+from tiphys.cli.command import Command, Group, any_number, at_least
+from tiphys.cli.grammar import Flag, Options
 from tiphys.cli.lint import OUTPUT as LINT_OUTPUT
 from tiphys.cli.lint import STRICT, lint
 from tiphys.cli.listing import SELECTOR
@@ -42,28 +43,28 @@ def template_group(kind: Kind) -> Group:
                 "delete WORKFLOW_TEMPLATE",
                 f"delete a {kind.what}",
                 (Flag("all", "bool", f"Delete all {kind.what}s"),),
-                lambda options: _delete(kind, options),
+                lambda options, session: _delete(kind, options, session),
                 _names_or_all,
             ),
             "get": Command(
                 "get WORKFLOW_TEMPLATE...",
                 f"display details about a {kind.what}",
                 (OUTPUT,),
-                lambda options: _get(kind, options),
+                lambda options, session: _get(kind, options, session),
                 any_number,
             ),
             "lint": Command(
                 "lint (DIRECTORY | FILE1 FILE2 FILE3...)",
                 f"validate a file or directory of {kind.what} manifests",
                 (LINT_OUTPUT, STRICT),
-                lambda options: lint(options, {kind.resource.kind}),
+                lambda options, session: lint(options, session, {kind.resource.kind}),
                 at_least(1),
             ),
             "list": Command(
                 "list",
                 f"list {kind.what}s",
                 _list_flags(kind),
-                lambda options: _list(kind, options),
+                lambda options, session: _list(kind, options, session),
                 any_number,
             ),
             "update": _write(kind, "update", _update),
@@ -73,10 +74,9 @@ def template_group(kind: Kind) -> Group:
 
 
 def _write(kind: Kind, verb: str, send: Callable[[Session, Kind, Object, str], Object]) -> Command:
-    def run(options: Options) -> int:
+    def run(options: Options, session: Session) -> int:
         from tiphys.cli.manifests import objects_of_kind
 
-        session = Session(options)
         for manifest in objects_of_kind(options.arguments, kind.resource.kind, kind.what):
             say(_text(kind, _sent(session, kind, manifest, verb, options, send), options.text("output"), session))
         return 0
@@ -145,16 +145,14 @@ def _text(kind: Kind, value: Object, output: str, session: Session) -> str:
     return field("Name:", meta["name"]) + namespace + field("Created:", created)
 
 
-def _get(kind: Kind, options: Options) -> int:
-    session = Session(options)
+def _get(kind: Kind, options: Options, session: Session) -> int:
     for name in options.arguments:
         found = session.client.get(kind.resource, name, _namespace(kind, session)).object
         say(_text(kind, found, options.text("output"), session))
     return 0
 
 
-def _list(kind: Kind, options: Options) -> int:
-    session = Session(options)
+def _list(kind: Kind, options: Options, session: Session) -> int:
     namespaced = kind.resource.namespaced
     everywhere = namespaced and options.on("all-namespaces")
     selector = options.text("selector") if namespaced else ""
@@ -169,8 +167,7 @@ def _list(kind: Kind, options: Options) -> int:
     return 0
 
 
-def _delete(kind: Kind, options: Options) -> int:
-    session = Session(options)
+def _delete(kind: Kind, options: Options, session: Session) -> int:
     namespace = _namespace(kind, session)
     names = options.arguments
     if options.on("all"):

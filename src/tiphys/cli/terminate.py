@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tiphys.cli.grammar import Command, Options
+from tiphys.cli.command import Command
+from tiphys.cli.grammar import Options
 from tiphys.cli.listing import FIELD_SELECTOR, SELECTOR, named_or_selected
 from tiphys.cli.session import Session, say
 from tiphys.cli.stop import DRY_RUN, named_or_selector
@@ -11,9 +12,8 @@ from tiphys.cli.writing import shut_down
 __all__ = ["COMMAND", "run"]
 
 
-def run(options: Options) -> int:
+def run(options: Options, session: Session) -> int:
     """Terminate them one after the other."""
-    session = Session(options)
     for name in named_or_selected(session, options):
         if options.on("dry-run"):
             say(f"workflow {name} terminated (dry-run)\n")

@@ -6,13 +6,14 @@ import platform
 import sys
 
 from tiphys import __version__
-from tiphys.cli.grammar import Command, Flag, Options, any_number
-from tiphys.cli.session import say
+from tiphys.cli.command import Command, any_number
+from tiphys.cli.grammar import Flag, Options
+from tiphys.cli.session import Session, say
 
 __all__ = ["COMMAND", "run"]
 
 
-def run(options: Options) -> int:
+def run(options: Options, _: Session) -> int:
     """Print it."""
     say(f"tiphys: v{__version__}\n")
     if not options.on("short"):

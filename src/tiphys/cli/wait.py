@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from tiphys.cli.command import Command, any_number
 from tiphys.cli.following import wait_for
-from tiphys.cli.grammar import Command, Flag, Options, any_number
+from tiphys.cli.grammar import Flag, Options
 from tiphys.cli.session import Session
 
 __all__ = ["COMMAND", "run"]
 
 
-def run(options: Options) -> int:
+def run(options: Options, session: Session) -> int:
     """Wait for all of them."""
-    return wait_for(Session(options), options.arguments, ignore_missing=options.on("ignore-not-found"))
+    return wait_for(session, options.arguments, ignore_missing=options.on("ignore-not-found"))
 
 
 COMMAND = Command(

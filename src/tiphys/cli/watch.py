@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from tiphys.cli.command import Command, exactly
 from tiphys.cli.following import watch
-from tiphys.cli.grammar import Command, Options, exactly
+from tiphys.cli.grammar import Options
 from tiphys.cli.output import NODE_SELECTOR, STATUS, node_filter
 from tiphys.cli.session import Session, style_of
 
 __all__ = ["COMMAND", "run"]
 
 
-def run(options: Options) -> int:
+def run(options: Options, session: Session) -> int:
     """Watch it."""
-    watch(Session(options), options.arguments[0], style_of(options, ()), node_filter(options))
+    watch(session, options.arguments[0], style_of(options, ()), node_filter(options))
     return 0
 
 
