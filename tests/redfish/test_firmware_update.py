@@ -266,3 +266,12 @@ def test_the_entry_for_the_model_is_chosen(plain: ObmWorld) -> None:
 def test_a_model_without_an_entry(plain: ObmWorld) -> None:
     with pytest.raises(UsageError, match="no firmware is on record for the model 'Simulated Server'"):
         plain.update(plain.image(), source=Source())
+
+
+def test_the_end_of_an_earlier_flash_is_not_taken_for_this_one(tmp_path: pathlib.Path) -> None:
+    with obm_world("ilo5", tmp_path) as ilo:
+        with pytest.raises(UpdateFailed):
+            ilo.update(ilo.image(vendor="Other"))
+        ilo.bmc.set_faults(rules=[{"action": "lose-request", "method": "POST", "path": "uploadFile"}])
+        with pytest.raises(Unknown):
+            ilo.update(ilo.image())

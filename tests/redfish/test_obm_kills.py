@@ -14,6 +14,8 @@ import pytest
 from obm_world import NEW, OLD, image_server
 from tiphys_simulators import BmcHandle, BmcSpec, build_image, running_simulator
 
+pytestmark = pytest.mark.timeout(240)  # some 50 runs of the command each: 10 s on two idle cores
+
 SPEED = 200
 DRIVER = pathlib.Path(__file__).with_name("kill_driver.py")
 KILLED = -9

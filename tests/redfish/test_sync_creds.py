@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from obm_world import NEW, OLD, ObmWorld, obm_world
+from tiphys.credentials.directory import DirectoryStore
+from tiphys.errors import StoreError
 from tiphys.kit.redact import Secret
 from tiphys.obm.errors import (
     Busy,
@@ -21,6 +23,7 @@ from tiphys.obm.errors import (
     WrongCredentials,
 )
 from tiphys.obm.journal import Journal
+from tiphys.obm.record import Passwords
 
 KINDS = ("generic", "idrac9", "ilo5")
 
@@ -315,6 +318,25 @@ def test_the_log_in_to_verify_cannot_be_made(plain: ObmWorld) -> None:
     ended = plain.sync("Third-Passw0rd-3")
     assert ended.outcome == "changed"
     assert plain.passwords.pending == Secret("")
+
+
+def test_a_record_that_cannot_be_kept_after_the_change_is_no_success(
+    plain: ObmWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = DirectoryStore.save_passwords
+
+    def full(store: DirectoryStore, passwords: Passwords) -> None:
+        if passwords.current == Secret(NEW):
+            raise StoreError("the disk is full")
+        save(store, passwords)
+
+    monkeypatch.setattr(DirectoryStore, "save_passwords", full)
+    with pytest.raises(Unknown, match="the disk is full"):
+        plain.sync(NEW, OLD)
+    monkeypatch.undo()
+    assert plain.passwords.pending == Secret(NEW)
+    assert plain.sync(NEW, OLD).outcome == "changed"
+    changed_to_new(plain)
 
 
 # Refusals

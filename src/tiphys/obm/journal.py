@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal
 
+from tiphys.errors import TiphysError
 from tiphys.kit.clock import Clock, rfc3339
 from tiphys.kit.codec import replaced
 from tiphys.kit.redact import Secret
@@ -98,8 +99,9 @@ class Journal:
             return  # it is no longer ours to release
         try:
             self._store.save_record(replaced(self.record, holder=None))
-        except Conflict:
-            _log.warning("the record of %s was changed by somebody else at the end", self.record.device)
+        except TiphysError as failure:
+            # What was achieved stays achieved; the next run waits until this hold is over.
+            _log.warning("the hold on the BMC of %s could not be given back: %s", self.record.device, failure)
 
     # The record
 

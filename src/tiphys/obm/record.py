@@ -88,7 +88,8 @@ class UpdateRecord(Struct, frozen=True):
         state: `intended`: the POST may or may not have arrived. `accepted`: the BMC has taken it. `ended`: its end was
             seen and told; a new update may be sent.
         handle: path of its task or monitor, "" = the BMC gave none.
-        tasks_before: paths of the tasks and jobs that were there before the POST.
+        tasks_before: paths of the tasks that were there before the POST.
+        service_before: what UpdateService itself said then of the update before, on BMCs where it does.
         version_before: as read before the POST.
     """
 
@@ -99,6 +100,7 @@ class UpdateRecord(Struct, frozen=True):
     version_before: str = ""
     handle: str = ""
     tasks_before: tuple[str, ...] = ()
+    service_before: str = ""
 
 
 class Record(Struct, frozen=True):

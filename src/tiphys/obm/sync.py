@@ -10,12 +10,15 @@ import logging
 from dataclasses import dataclass
 from typing import Literal
 
+from tiphys.errors import TiphysError
 from tiphys.obm.accounts import PATCH_SECONDS, change_password, check_policy, find_account
 from tiphys.obm.candidates import Candidate, Wanted, candidates
 from tiphys.obm.entry import Target, attempt, check_system, learn, meet
 from tiphys.obm.errors import (
+    Busy,
     ChangedUnverified,
     LockedOut,
+    ObmError,
     PolicyRejected,
     RefusedByBmc,
     Unknown,
@@ -120,7 +123,12 @@ def _change(
         raise
     _log.info("the change was sent: %s", answered)
     bmc.log_out()
-    return _verify(bmc, journal, target, wanted, used, accepted=answered == "accepted")
+    try:
+        return _verify(bmc, journal, target, wanted, used, accepted=answered == "accepted")
+    except TiphysError as error:
+        if isinstance(error, ObmError) and not isinstance(error, Busy):
+            raise
+        raise Unknown(f"the change was sent, and then its record could not be kept: {error}") from error
 
 
 def _verify(

@@ -17,7 +17,7 @@ from tiphys.obm.record import UpdateRecord
 from tiphys.obm.redfish import Redfish
 from tiphys.obm.vendors.base import Progress
 
-__all__ = ["find_handle", "follow", "read_version", "tasks"]
+__all__ = ["find_handle", "follow", "read_version", "service_progress", "standing", "tasks"]
 
 _log = logging.getLogger(__name__)
 
@@ -90,10 +90,22 @@ def find_handle(bmc: Redfish, update: UpdateRecord) -> str:
     return next((path for path in reversed(tasks(bmc)) if path not in update.tasks_before), "")
 
 
+def service_progress(bmc: Redfish, before: str = "") -> Progress:
+    """What UpdateService itself says of an update; `before`: what it said of an earlier one, which may still stand."""
+    told = bmc.vendor.service_progress(bmc.maybe(bmc.link("UpdateService", _UPDATE_SERVICE)))
+    if told is None or (told.state != "running" and standing(told) == before):
+        return Progress("lost", None, "the BMC gives nothing to follow it by")
+    return told
+
+
+def standing(progress: Progress) -> str:
+    """What is recorded of a progress before the POST, to tell an old end from the new one."""
+    return f"{progress.state} {progress.detail}"
+
+
 def _look(bmc: Redfish, update: UpdateRecord) -> Progress:
     if not update.handle:
-        service = bmc.maybe(bmc.link("UpdateService", _UPDATE_SERVICE))
-        return bmc.vendor.service_progress(service) or Progress("lost", None, "the BMC gave nothing to follow it by")
+        return service_progress(bmc, update.service_before)
     answer = bmc.ask(update.handle)
     if answer.status >= 500 or answer.status == 429:
         raise Unreachable(f"{bmc.transport.where} answers {answer.status} to GET {update.handle}")

@@ -27,7 +27,7 @@ from tiphys.obm.errors import (
     VersionUnchanged,
 )
 from tiphys.obm.firmware.access import Access
-from tiphys.obm.firmware.follow import find_handle, follow, read_version, tasks
+from tiphys.obm.firmware.follow import find_handle, follow, read_version, service_progress, standing, tasks
 from tiphys.obm.firmware.image import fetch
 from tiphys.obm.firmware.push import hpe_form, multipart, raw, served
 from tiphys.obm.firmware.source import Firmware, Source
@@ -138,6 +138,7 @@ def _send(access: Access, firmware: Firmware, before: str, way: tuple[Push, str]
         state="intended",
         version_before=before,
         tasks_before=tasks(bmc),
+        service_before=standing(service_progress(bmc)),
     )
     kind, target = way
     with _body(access, kind, path) as (body, headers):
@@ -202,7 +203,7 @@ def _resume(access: Access, found: UpdateRecord, plan: Plan) -> Updated | None:
 def _look_for_it(access: Access, intended: UpdateRecord) -> Updated:
     """The POST may have arrived: find its task, or the wanted version; never send it again."""
     found = replaced(intended, handle=_found(access, intended))
-    if found.handle or _shows_in_service(access):
+    if found.handle or _shows_in_service(access, intended):
         found = replaced(found, state="accepted")
         access.journal.write(update=found)
         return _to_the_end(access, found)
@@ -222,18 +223,15 @@ def _look_for_it(access: Access, intended: UpdateRecord) -> Updated:
 def _found(access: Access, update: UpdateRecord) -> str:
     for _ in range(_LOOKS_FOR_TASK):
         handle = access.patiently(lambda: find_handle(access.bmc, update))
-        if handle or _shows_in_service(access):
+        if handle or _shows_in_service(access, update):
             return handle
         access.wait()
     return ""
 
 
-def _shows_in_service(access: Access) -> bool:
+def _shows_in_service(access: Access, update: UpdateRecord) -> bool:
     """Whether UpdateService itself tells of an update that runs or has just ended (iLO)."""
-    bmc = access.bmc
-    service = access.patiently(lambda: bmc.maybe(bmc.link("UpdateService", _UPDATE_SERVICE)))
-    progress = bmc.vendor.service_progress(service)
-    return progress is not None and progress.state != "lost"
+    return access.patiently(lambda: service_progress(access.bmc, update.service_before)).state != "lost"
 
 
 def _to_the_end(access: Access, accepted: UpdateRecord) -> Updated:
