@@ -1,8 +1,8 @@
 """A stand-in for Nautobot, for the demo only. The tests use the real one.
 
 It has the routes and the shapes that the templates and the inventory client need, from a small YAML file, with the
-traps that matter left in: 403 for every kind of bad token, unknown filters refused, an empty `device=` that matches
-everything, many-to-many fields left out unless `exclude_m2m=false` (as Nautobot 3).
+traps that matter left in: 403 for every kind of bad token, unknown filters refused, an empty `device=` or `name=` that
+matches everything, many-to-many fields left out unless `exclude_m2m=false` (as Nautobot 3).
 
     devices:
       - name: r1.example
@@ -31,6 +31,7 @@ from tiphys_simulators.plain import PlainService
 __all__ = ["InventoryError", "NautobotService"]
 
 _PAGE, _LARGEST_PAGE = 50, 1000
+_DEEPEST = 10
 _MANAGEMENT = ("iDRAC", "iLO", "BMC")
 _COMMON_FILTERS = {"limit", "offset", "depth", "exclude_m2m", "format", "api_version", "id"}
 _DEVICE_KEYS = {"name", "serial", "manufacturer", "model", "location", "role", "status", "interfaces", "firmware"}
@@ -106,61 +107,77 @@ class NautobotService(PlainService):
 
     def _list(self, table: str, request: Request) -> Response:
         rows = self._tables[table]
+        depth = request.query.get("depth", ["0"])[0]
+        if not (depth.isdigit() and int(depth) <= _DEEPEST):
+            return Response(400, {"detail": f"The depth parameter must be an integer between 0 and {_DEEPEST}"})
         for name, values in request.query.items():
             if name in _COMMON_FILTERS - {"id"}:
                 continue
             matches = _FILTERS.get(table, {}).get(name)
             if matches is None:
                 return Response(400, {name: ["Unknown filter field"]})
-            unknown = self._unknown_choice(table, name, values)
-            if unknown is not None:
-                return Response(400, {name: [f"Select a valid choice. {unknown} is not one of the available choices."]})
-            if not (table == "ipam/ip-addresses" and values == [""]):
+            mistake = self._mistake(table, name, values)
+            if mistake:
+                return Response(400, {name: [mistake]})
+            if values != [""]:
                 rows = [row for row in rows if matches(row, values)]
         limit = _number(request, "limit", _PAGE)
         limit = limit if 0 < limit <= _LARGEST_PAGE else _LARGEST_PAGE
         offset = _number(request, "offset", 0)
         more = offset + limit < len(rows)
-        page = [self._shown(table, row, request) for row in rows[offset : offset + limit]]
+        page = [self._shown(row, request) for row in rows[offset : offset + limit]]
         following = f"{self.url}{request.path}?limit={limit}&offset={offset + limit}" if more else None
         return self._answer({"count": len(rows), "next": following, "previous": None, "results": page})
 
     def _detail(self, table: str, identity: str, request: Request) -> Response:
         row = next((row for row in self._tables[table] if row["id"] == identity), None)
         if row is None:
-            return Response(404, {"detail": f"No {_KINDS[table][1]} matches the given query."})
-        return self._answer(self._shown(table, row, request))
+            return Response(404, {"detail": f"No {_LABELS[table]} matches the given query."})
+        return self._answer(self._shown(row, request))
 
-    def _unknown_choice(self, table: str, name: str, values: list[str]) -> str | None:
-        """Filters that name other objects are choices: one that nobody bears is 400."""
-        if table == "dcim/interfaces" and name == "device":
-            known = {key for device in self._tables["dcim/devices"] for key in (device["name"], device["id"])}
+    def _mistake(self, table: str, name: str, values: list[str]) -> str:
+        """What is wrong with a filter's values: those that name other objects are choices, and nobody may bear one."""
+        devices, interfaces = self._tables["dcim/devices"], self._tables["dcim/interfaces"]
+        if table == "dcim/interfaces" and name == "device_id":
+            bad = next((value for value in values if not _is_uuid(value)), None)
+            if bad is not None:
+                return f"“{bad}” is not a valid UUID."
+            known = {device["id"] for device in devices}
+        elif table == "dcim/interfaces" and name == "device":
+            known = {key for device in devices for key in (device["name"], device["id"])}
         elif table == "ipam/ip-addresses" and name == "interfaces":
-            known = {
-                key for interface in self._tables["dcim/interfaces"] for key in (interface["name"], interface["id"])
-            }
+            known = {key for interface in interfaces for key in (interface["name"], interface["id"])} | {"null"}
         else:
-            return None
-        return next((value for value in values if value not in known), None)
+            return ""
+        unknown = next((value for value in values if value not in known), None)
+        return "" if unknown is None else f"Select a valid choice. {unknown} is not one of the available choices."
 
-    def _shown(self, table: str, row: Json, request: Request) -> Json:
+    def _shown(self, row: Json, request: Request) -> Json:
         """A row at the depth asked for, with or without its many-to-many fields."""
         depth = _number(request, "depth", 0)
         with_m2m = request.query.get("exclude_m2m", ["true"])[0].lower() == "false"
-        shown: Json = {"object_type": _KINDS[table][0], "url": f"{self.url}/api/{table}/{row['id']}/"}
+        return self._at_depth(row, depth, with_m2m)
+
+    def _at_depth(self, row: Json, depth: int, with_m2m: bool) -> Json:
+        """Its own fields; what it refers to as whole objects down to `depth`, as references below."""
+        shown = self._reference(row)
         for name, value in row.items():
+            if name == _KIND or (isinstance(value, list) and not with_m2m) or (row[_KIND], name) in _ONLY_GRAPHQL:
+                continue
             if isinstance(value, list):
-                if with_m2m:
-                    shown[name] = [self._nested(item, depth) for item in value]
-            elif isinstance(value, dict):
-                shown[name] = self._nested(value, depth)
+                shown[name] = [self._nested(item, depth, with_m2m) for item in value]
             else:
-                shown[name] = value
+                shown[name] = self._nested(value, depth, with_m2m) if isinstance(value, dict) else value
         return shown
 
-    def _nested(self, value: Json, depth: int) -> Json:
-        plain = {name: item for name, item in value.items() if not isinstance(item, list | dict)}
-        return plain if depth else {"id": value["id"]}
+    def _nested(self, row: Json, depth: int, with_m2m: bool) -> Json:
+        if not depth:
+            return self._reference(row)
+        return self._at_depth(row, depth - 1, with_m2m and row[_KIND] != "dcim/devices")
+
+    def _reference(self, row: Json) -> Json:
+        route, kind = row[_KIND], _KINDS[row[_KIND]]
+        return {"id": row["id"], "object_type": kind, "url": f"{self.url}/api/{route}/{row['id']}/"}
 
     def _graphql(self, request: Request) -> Response:
         if request.method != "POST":
@@ -177,13 +194,28 @@ class NautobotService(PlainService):
 
 # What the filters match, and what a route's objects are called
 
+_KIND = "_kind"  # the key of a row that says which route it is an object of; not shown
 _KINDS = {
-    "dcim/devices": ("dcim.device", "Device"),
-    "dcim/interfaces": ("dcim.interface", "Interface"),
-    "dcim/software-versions": ("dcim.softwareversion", "Software Version"),
-    "dcim/software-image-files": ("dcim.softwareimagefile", "Software Image File"),
-    "ipam/ip-addresses": ("ipam.ipaddress", "IP address"),
+    "dcim/devices": "dcim.device",
+    "dcim/device-types": "dcim.devicetype",
+    "dcim/interfaces": "dcim.interface",
+    "dcim/locations": "dcim.location",
+    "dcim/manufacturers": "dcim.manufacturer",
+    "dcim/software-image-files": "dcim.softwareimagefile",
+    "dcim/software-versions": "dcim.softwareversion",
+    "extras/roles": "extras.role",
+    "extras/statuses": "extras.status",
+    "ipam/ip-addresses": "ipam.ipaddress",
 }
+_ONLY_GRAPHQL = {("dcim/devices", "interfaces")}
+_LABELS = {
+    "dcim/devices": "Device",
+    "dcim/interfaces": "Interface",
+    "dcim/software-image-files": "Software Image File",
+    "dcim/software-versions": "Software Version",
+    "ipam/ip-addresses": "IP address",
+}
+"""The routes that are served."""
 
 _Filter = Callable[[Json, list[str]], bool]
 
@@ -216,8 +248,8 @@ _FILTERS: dict[str, dict[str, _Filter]] = {
     },
     "ipam/ip-addresses": {
         "id": _of("id"),
-        "device": lambda row, values: any(item["device_name"] in values for item in row["interfaces"]),
-        "device_id": lambda row, values: any(item["device_id"] in values for item in row["interfaces"]),
+        "device": lambda row, values: any(item["device"]["name"] in values for item in row["interfaces"]),
+        "device_id": lambda row, values: any(item["device"]["id"] in values for item in row["interfaces"]),
         "interfaces": _any_of("interfaces", "name", "id"),
     },
     "dcim/software-versions": {"id": _of("id"), "version": _of("version"), "devices": _any_of("devices", "name", "id")},
@@ -229,6 +261,14 @@ _FILTERS: dict[str, dict[str, _Filter]] = {
 }
 
 
+def _is_uuid(text: str) -> bool:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _number(request: Request, name: str, default: int) -> int:
     text = request.query.get(name, [""])[0]
     return int(text) if text.isdigit() else default
@@ -238,7 +278,7 @@ def _number(request: Request, name: str, default: int) -> int:
 
 
 def _tables(devices: list[Any]) -> dict[str, list[Json]]:
-    tables: dict[str, list[Json]] = {table: [] for table in _KINDS}
+    tables: dict[str, list[Json]] = {table: [] for table in _LABELS}
     for number, given in enumerate(devices):
         if not isinstance(given, dict) or not given.get("name"):
             raise InventoryError(f"devices[{number}]: an object with a `name` is needed")
@@ -253,17 +293,24 @@ def _tables(devices: list[Any]) -> dict[str, list[Json]]:
 
 def _add_device(tables: dict[str, list[Json]], number: int, given: Json) -> None:
     name = str(given["name"])
-    manufacturer = _named("manufacturer", str(given.get("manufacturer", "")))
+    manufacturer = _named("dcim/manufacturers", str(given.get("manufacturer", "")))
     model = str(given.get("model", ""))
     device: Json = {
+        _KIND: "dcim/devices",
         "id": _id("device", number),
         "display": name,
         "name": name,
         "serial": str(given.get("serial", "")),
-        "status": _named("status", str(given.get("status", "Active"))),
-        "role": _named("role", str(given.get("role", "server"))),
-        "location": _named("location", str(given.get("location", "DC-A"))),
-        "device_type": {"id": _id("device-type", model), "model": model, "manufacturer": manufacturer},
+        "status": _named("extras/statuses", str(given.get("status", "Active"))),
+        "role": _named("extras/roles", str(given.get("role", "server"))),
+        "location": _named("dcim/locations", str(given.get("location", "DC-A"))),
+        "device_type": {
+            _KIND: "dcim/device-types",
+            "id": _id("device-type", model),
+            "display": model,
+            "model": model,
+            "manufacturer": manufacturer,
+        },
         "software_version": None,
         "software_image_files": [],
         "interfaces": [],
@@ -271,12 +318,11 @@ def _add_device(tables: dict[str, list[Json]], number: int, given: Json) -> None
     tables["dcim/devices"].append(device)
     for interface_name, addresses in (given.get("interfaces") or {}).items():
         interface: Json = {
+            _KIND: "dcim/interfaces",
             "id": _id("interface", number, interface_name),
             "display": interface_name,
             "name": interface_name,
             "device": device,
-            "device_name": name,
-            "device_id": device["id"],
             "mgmt_only": interface_name in _MANAGEMENT,
             "mac_address": None,
             "ip_address_count": len(addresses or []),
@@ -301,6 +347,7 @@ def _address(tables: dict[str, list[Json]], number: int, text: str) -> Json:
     if known:
         return known
     row: Json = {
+        _KIND: "ipam/ip-addresses",
         "id": _id("address", text),
         "display": str(parsed),
         "address": str(parsed),
@@ -316,6 +363,7 @@ def _address(tables: dict[str, list[Json]], number: int, text: str) -> Json:
 
 def _add_firmware(tables: dict[str, list[Json]], number: int, device: Json, firmware: Json) -> None:
     version: Json = {
+        _KIND: "dcim/software-versions",
         "id": _id("software-version", number),
         "display": str(firmware["version"]),
         "version": str(firmware["version"]),
@@ -324,6 +372,7 @@ def _add_firmware(tables: dict[str, list[Json]], number: int, device: Json, firm
     }
     url = str(firmware["url"])
     image: Json = {
+        _KIND: "dcim/software-image-files",
         "id": _id("software-image-file", number),
         "display": url.rpartition("/")[2],
         "image_file_name": url.rpartition("/")[2],
@@ -342,7 +391,7 @@ def _add_firmware(tables: dict[str, list[Json]], number: int, device: Json, firm
 
 
 def _named(kind: str, name: str) -> Json:
-    return {"id": _id(kind, name), "name": name}
+    return {_KIND: kind, "id": _id(kind, name), "display": name, "name": name}
 
 
 def _id(*parts: object) -> str:

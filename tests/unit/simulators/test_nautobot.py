@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import pathlib
 import urllib.error
 import urllib.parse
@@ -27,7 +28,7 @@ QUERY = """query ($h: [String]) { devices(name: $h) { id name serial status{name
   interfaces(name: ["iDRAC","iLO","BMC"]) { name mgmt_only ip_addresses { host ip_version } } } }"""
 
 
-def ask(*requests: tuple[str, Any], token: str = "Token s3cret") -> list[tuple[int, Any]]:
+def ask(*requests: tuple[str, Any], token: str = "Token s3cret", inventory: str = INVENTORY) -> list[tuple[int, Any]]:
     """Each a path and a body (None = GET), answered by a fresh stand-in."""
 
     def send(url: str, body: Any) -> tuple[int, Any]:
@@ -41,7 +42,7 @@ def ask(*requests: tuple[str, Any], token: str = "Token s3cret") -> list[tuple[i
                 return error.code, json.loads(error.read())
 
     async def run() -> list[tuple[int, Any]]:
-        service = NautobotService.from_yaml(INVENTORY, "s3cret")
+        service = NautobotService.from_yaml(inventory, "s3cret")
         await service.start("127.0.0.1", 0)
         try:
             return [await asyncio.to_thread(send, service.url + path, body) for path, body in requests]
@@ -147,12 +148,98 @@ def test_an_inventory_that_cannot_be_used_says_where(text: str, said: str) -> No
         NautobotService.from_yaml(text, "s3cret")
 
 
-def test_errors_are_those_of_the_real_one() -> None:
-    shared = pathlib.Path(__file__).parents[4] / "shared" / "reference" / "nautobot-captures" / "v3"
-    if not shared.exists():
-        pytest.skip(f"{shared} is not here")
-    for name in ("q-dev-unknown-filter", "q-dev-missing-uuid", "q-if-unknown-device"):
-        recorded = json.loads((shared / f"{name}.json").read_text())
-        path = recorded["request_line"].split()[1]
-        ((status, body),) = ask((path, None))
-        assert (status, body) == (recorded["status"], recorded["response_body"])
+CAPTURED = pathlib.Path(os.environ.get("TIPHYS_SHARED", pathlib.Path(__file__).parents[4] / "shared"))
+CAPTURED = CAPTURED / "reference" / "nautobot-captures"
+AS_CAPTURED = """
+devices:
+  - {name: host.domain.local, interfaces: {iDRAC: [10.46.96.163/26], eth0: [10.46.96.10/26]}}
+  - {name: host2.domain.local, interfaces: {iLO: [10.46.96.164/26]}}
+  - {name: both.domain.local, interfaces: {iDRAC: [10.46.96.168/26], iLO: [10.46.96.169/26]}}
+  - {name: dup.domain.local, interfaces: {iDRAC: [10.46.96.171/26]}}
+  - {name: dup.domain.local, location: DC-B, interfaces: {iDRAC: [10.46.96.172/26]}}
+  - {name: noip.domain.local, interfaces: {iDRAC: []}}
+"""
+
+
+def captured(version: str, name: str) -> dict[str, Any]:
+    path = CAPTURED / version / f"{name}.json"
+    if not path.exists():
+        pytest.skip(f"{path} is not here")
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def differences(ours: Any, real: Any, path: str = "") -> list[str]:
+    """What is in ours that the real one does not have, or has of another kind."""
+    if isinstance(ours, dict) and isinstance(real, dict):
+        return [
+            difference
+            for key in ours
+            for difference in (
+                differences(ours[key], real[key], f"{path}.{key}") if key in real else [f"{path}.{key} is made up"]
+            )
+        ]
+    if isinstance(ours, list) and isinstance(real, list):
+        return differences(ours[0], real[0], f"{path}[0]") if ours and real else []
+    if ours is None or real is None or type(ours) is type(real):
+        return []
+    return [f"{path} is {type(ours).__name__} in place of {type(real).__name__}"]
+
+
+@pytest.mark.parametrize("version", ["v2", "v3"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "q-dev-depth0",
+        "q-dev-depth1",
+        "q-dev-dup",
+        "q-dev-injected",
+        "q-dev-missing-uuid",
+        "q-dev-unknown",
+        "q-dev-unknown-filter",
+        "q-if-both",
+        "q-if-depth1",
+        "q-if-depth1-exclude_m2m-false",
+        "q-if-device_id-empty",
+        "q-if-device_id-notuuid",
+        "q-if-device_id-unknown",
+        "q-if-dup-device",
+        "q-if-exclude_m2m-false",
+        "q-if-noip",
+        "q-if-unknown-device",
+        "q-if-unknown-name",
+        "q-ip-depth1",
+        "q-ip-device-case",
+        "q-ip-exclude_m2m-false",
+        "q-ip-seed-uri",
+        "q-ip-seed-uri-both",
+        "q-ip-seed-uri-dup",
+        "q-ip-seed-uri-noip",
+        "q-ip-seed-uri-unknown-device",
+        "q-ip-seed-uri-unknown-iface",
+    ],
+)
+def test_it_answers_as_the_real_one_did(version: str, name: str) -> None:
+    recorded = captured(version, name)
+    real = recorded["response_body"]
+    ((status, ours),) = ask((recorded["request_line"].split()[1], None), inventory=AS_CAPTURED)
+    assert status == recorded["status"]
+    if status != 200:
+        assert ours == real
+        return
+    assert ours["count"] == real["count"]
+    assert differences(ours, real) == []
+
+
+def test_a_depth_that_is_not_served() -> None:
+    recorded = captured("v3", "q-dev-depth-11")  # Nautobot 2 answers 500
+    ((status, ours),) = ask((recorded["request_line"].split()[1], None), inventory=AS_CAPTURED)
+    assert (status, ours) == (recorded["status"], recorded["response_body"])
+
+
+@pytest.mark.parametrize("name", ["q-dev-empty", "q-dev-id-slash-empty", "q-ip-seed-uri-empty-device"])
+def test_an_empty_filter_is_no_filter(name: str) -> None:
+    recorded = captured("v3", name)
+    assert recorded["response_body"]["count"] > 5
+    ((status, ours),) = ask((recorded["request_line"].split()[1], None), inventory=AS_CAPTURED)
+    assert (status, ours["count"]) == (200, 6)
