@@ -138,7 +138,7 @@ def watch(session: Session, name: str, style: Style, shown: Callable[[Mapping[st
 
     def read() -> None:
         try:
-            for workflow in session.changes(real):
+            for workflow in _until_ended(session, real):
                 changes.put(workflow)
         except TiphysError as error:
             changes.put(error)
