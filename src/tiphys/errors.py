@@ -9,7 +9,6 @@
     ├── StoreError             the data directory: taken, damaged, newer, read-only, full
     ├── SpecError              a manifest that cannot be honoured, with the path of the field
     ├── ExpressionError        a {{tag}}, expression or `when` that cannot be evaluated
-    ├── InventoryError         the device or its out-of-band address cannot be told for certain
     └── ObmError               an out-of-band operation that ended without success; its outcome is its name
 
 Errors are wrapped where they enter (`raise … from error`); nothing above a seam sees another library's exception.
@@ -23,7 +22,6 @@ __all__ = [
     "ApiError",
     "ConnectError",
     "ExpressionError",
-    "InventoryError",
     "ObmError",
     "SpecError",
     "StoreError",
@@ -89,10 +87,6 @@ class SpecError(TiphysError):
 
 class ExpressionError(TiphysError):
     """A {{tag}}, an expr-lang expression or a `when` condition that cannot be evaluated."""
-
-
-class InventoryError(TiphysError):
-    """The inventory gave no certain answer: unknown, several, or not to be trusted."""
 
 
 class ObmError(TiphysError):
