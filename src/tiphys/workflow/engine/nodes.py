@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Final
 
 __all__ = ["COMPLETED", "EXECUTABLE", "FAILED", "FULFILLED", "Node", "Tally"]
@@ -36,6 +37,7 @@ _FIELDS: Final = {
     "inputs": "inputs",
     "outputs": "outputs",
 }
+_VALUES: Final = attrgetter(*_FIELDS.values())
 
 
 @dataclass(slots=True)
@@ -139,11 +141,13 @@ class Node:
 
     def to_api(self) -> dict[str, Any]:
         """The row, a value of its own: later changes of the node do not reach it."""
-        row: dict[str, Any] = {**self.extra} if self.extra else {}
-        for key, name in _FIELDS.items():
-            value = getattr(self, name)
-            if value or (value is False) or (value == {} and key == "nodeFlag"):
-                row[key] = value
+        row = {
+            key: value
+            for key, value in zip(_FIELDS, _VALUES(self), strict=True)
+            if value or value is False or (key == "nodeFlag" and value is not None)
+        }
+        if self.extra:
+            row = {**self.extra, **row}
         if self.children:
             row["children"] = list(self.children)
         if self.outbound:
