@@ -59,6 +59,7 @@ def follow(
     shown: Callable[[Mapping[str, Any]], bool] | None = None,
 ) -> int:
     """What --log, --wait and --watch ask for; the exit code."""
+    sys.stdout.flush()  # a reader sees what was submitted before it has ended
     if options.on("log"):
         from tiphys.cli.logs import LogOptions, print_logs
 

@@ -1,0 +1,161 @@
+"""The command as a whole: what it says when it is called wrongly, help, completion, signals."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from conftest import Cluster
+from tiphys.cli.command import Command, Group
+from tiphys.cli.globals import GLOBAL
+from tiphys.cli.main import COMMANDS, WORKFLOW_COMMANDS, main
+
+TIPHYS = [sys.executable, "-m", "tiphys.cli.main"]
+
+
+@pytest.fixture
+def nowhere(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """No cluster is configured, none is started."""
+    for name in ("KUBECONFIG", "ARGO_SERVER", "ARGO_NAMESPACE", "ARGO_TOKEN", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TIPHYS_DATA_DIR", str(tmp_path / "data"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["gett"], 'unknown command "gett" for "tiphys"; did you mean get?'),
+        (["archive", "list"], "the archive needs an Argo Server"),
+        (["template", "ls"], 'unknown command "ls" for "tiphys template"; there are: create, delete'),
+        (["get"], "requires at least 1 arg(s), only received 0; see 'tiphys get --help'"),
+        (["get", "--nope", "x"], "unknown flag: --nope; see 'tiphys get --help'"),
+        (
+            ["get", "x", "-o", "xml"],
+            'invalid argument "xml" for "-o, --output" flag: One of: name|json|yaml|short|wide',
+        ),
+        (["watch", "a", "b"], "accepts 1 arg(s), received 2"),
+        (["logs"], "accepts between 1 and 2 arg(s), received 0"),
+        (["submit"], "nothing to submit: give files, - for standard input, or --from kind/name"),
+        (["submit", "--from", "workflowtemplate/x", "f"], "cannot combine --from with file arguments"),
+        (["submit", "missing.yaml"], "open missing.yaml: no such file or directory"),
+        (["submit", "-f", "missing.yaml", "x.yaml"], "open missing.yaml: no such file or directory"),
+        (["lint", "missing.yaml"], "open missing.yaml: no such file or directory"),
+        (["get", "x"], "no cluster is configured"),
+        (["--kubeconfig", "missing", "get", "x"], "kubeconfig missing does not exist"),
+        (["-s", "localhost:2746", "get", "x"], "the Argo Server localhost:2746 is not used"),
+        (["--request-timeout", "soon", "--server", "http://127.0.0.1:1", "get", "x"], "'soon' is not a duration"),
+        (["--server", "http://127.0.0.1:1", "get", "x"], "refused the connection"),
+        (["completion", "tcsh"], "Invalid shell 'tcsh'. The supported shells are bash, zsh and fish."),
+        (["up", "--port", "x"], "invalid int value: 'x'; see 'tiphys up --help'"),
+        (["node", "get", "x"], "unknown action 'get': there is `set`"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_1(
+    nowhere: pathlib.Path, capsys: pytest.CaptureFixture[str], words: list[str], says: str
+) -> None:
+    assert main(words) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("Error: ")
+    assert says in err
+    assert err.count("\n") == 1
+
+
+def test_a_file_that_is_no_yaml_is_named_with_the_place(
+    nowhere: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = nowhere / "broken.yaml"
+    path.write_text("a: [1\n")
+    assert main(["submit", str(path)]) == 1
+    assert f"{path} is not YAML: line 2, column 1" in capsys.readouterr().err
+
+
+def test_the_embedded_default_is_found_without_a_kubeconfig(
+    cluster: Cluster, nowhere: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TIPHYS_DATA_DIR", str(cluster.folder))
+    assert main(["-n", "kube-system", "list"]) == 0
+    assert capsys.readouterr().out == "No workflows found\n"
+
+
+def commands() -> list[tuple[str, Command]]:
+    found: list[tuple[str, Command]] = []
+    for name in WORKFLOW_COMMANDS:
+        one: Command | Group = importlib.import_module(f"tiphys.cli.{name.replace('-', '')}").COMMAND
+        inner = one.commands.items() if isinstance(one, Group) else [("", one)]
+        found += [(f"{name} {word}".strip(), command) for word, command in inner]
+    return found
+
+
+@pytest.mark.parametrize(("path", "command"), commands(), ids=[path for path, _ in commands()])
+def test_every_command_has_help_and_flags_of_its_own(
+    path: str, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*path.split(), "--help"]) == 0
+    said = capsys.readouterr().out
+    assert f"Usage:\n  tiphys {path}" in said
+    shorts = [flag.short for flag in (*command.flags, *GLOBAL) if flag.short]
+    assert {flag.name for flag in command.flags}.isdisjoint(flag.name for flag in GLOBAL)
+    assert len(set(shorts)) == len(shorts), "a letter means two flags"
+    for flag in command.flags:
+        assert f"--{flag.name}" in said
+
+
+def test_the_introduction_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    for name in (*COMMANDS, *WORKFLOW_COMMANDS):
+        assert f"\n  {name} " in said
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_every_command(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell]) == 0
+    said = capsys.readouterr().out
+    for name in (*COMMANDS, *WORKFLOW_COMMANDS):
+        assert name in said
+    assert "node-field-selector" in said
+
+
+def test_bash_completes() -> None:
+    script = """
+    source <(TIPHYS completion bash)
+    complete() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tiphys; echo "${COMPREPLY[@]}"; }
+    complete tiphys ge
+    complete tiphys -n argo template l
+    complete tiphys get --no
+    """
+    done = subprocess.run(
+        ["bash", "-c", script.replace("TIPHYS", " ".join(TIPHYS))], capture_output=True, text=True, timeout=30
+    )
+    assert (done.stdout, done.stderr) == ("get\nlint list\n--no-color --no-utf8 --node-field-selector\n", "")
+
+
+def test_a_reader_who_leaves_is_no_error(cluster: Cluster) -> None:
+    script = f"{' '.join(TIPHYS)} submit --help | head -1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", script], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "submit a workflow\n", "")
+
+
+def test_interrupting_is_silent(cluster: Cluster, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "waits.yaml"
+    path.write_text(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: interrupted}\n"
+        "spec: {entrypoint: main, templates: [{name: main, suspend: {}}]}\n"
+    )
+    env = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig)}
+    command = [*TIPHYS, "submit", "--wait", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "Name:                interrupted\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (130, "")
