@@ -186,7 +186,12 @@ class Outcome:
 class ScriptedNautobot(NautobotService):
     """The stand-in, but a test may put its own answer in place of the stand-in's, and sees the requests."""
 
-    script: Callable[[Request], Response | None] = staticmethod(lambda request: None)
+    script: Callable[[Request], Response | None]
+
+    def __init__(self, tables: dict[str, list[dict[str, Any]]], token: str) -> None:
+        super().__init__(tables, token)
+        self._late: set[asyncio.Task[None]] = set()
+        self.reset()
 
     def respond(self, request: Request) -> Response:
         """The script's answer, else the stand-in's."""
@@ -201,7 +206,6 @@ class ScriptedNautobot(NautobotService):
         """Behave, and forget."""
         self.script = lambda request: None
         self.requests: list[Request] = []
-        self._late: set[asyncio.Task[None]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Here answers may be late."""
@@ -222,7 +226,6 @@ def scripted_nautobot(fleet: dict[str, Any], token: str) -> Iterator[ScriptedNau
     """Serve a fleet on loopback from a thread."""
     service = ScriptedNautobot.from_yaml(json.dumps(fleet), token)
     assert isinstance(service, ScriptedNautobot)
-    service.reset()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

@@ -119,7 +119,20 @@ def test_a_hostname_that_nobody_filled_in(templates: Templates, nautobot: Script
 
 
 @BOTH
-@pytest.mark.parametrize("hostname", ["nope", "HOST.domain.local", "x&name=host.domain.local", "x&limit=0", "host*"])
+@pytest.mark.parametrize(
+    "hostname",
+    [
+        "nope",
+        "HOST.domain.local",
+        "x&name=host.domain.local",
+        "x&limit=0",
+        "host*",
+        "a+b;c%41#d?e/f",
+        """quote"apostrophe'back\\slash""",
+        "two\nlines",
+        "$(id) `id` ${HOME}",
+    ],
+)
 def test_an_unknown_device(templates: Templates, nautobot: ScriptedNautobot, template: str, hostname: str) -> None:
     templates.run(template, hostname=hostname).failed(f"Nautobot has no device called '{hostname}'")
     assert [request.query["name"] for request in nautobot.requests] == [[hostname]]
@@ -157,7 +170,27 @@ def test_an_answer_about_another_device_is_not_believed(templates: Templates, na
     templates.run("get-device-nautobot", hostname="nope").failed("no device called 'nope'")
 
 
+def test_another_devices_interfaces_are_not_believed(templates: Templates, nautobot: ScriptedNautobot) -> None:
+    def everybodys(request: Request) -> Response | None:
+        request.query.pop("device_id", None)
+        return None
+
+    nautobot.script = everybodys
+    templates.run("get-obm-ip", hostname="no-interface").failed("device 'no-interface' has no interface called")
+    assert templates.run("get-obm-ip", hostname="host.domain.local").outputs["ip"] == "10.46.96.163"
+
+
 # -- when Nautobot does not answer as it should
+
+
+@BOTH
+@pytest.mark.parametrize("answer", [{}, {"results": None}, {"results": "host.domain.local"}, [], {"results": [1]}])
+def test_json_that_is_no_list_of_devices(
+    templates: Templates, nautobot: ScriptedNautobot, template: str, answer: object
+) -> None:
+    nautobot.script = lambda request: Response(200, answer)
+    templates.run(template, hostname="host.domain.local").failed()
+
 
 HTML = "<!DOCTYPE html>\n<html><title>Log in</title></html>"
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from templates_world import ScriptedNautobot, Templates
+from templates_world import WORKFLOWS, ScriptedNautobot, Templates
 
+SUBMITTED = ["submit", "--from", "workflowtemplate/get-device-nautobot", "--parameter", "hostname=host.domain.local"]
 SUBMIT = """\
 Name:                get-device-nautobot-g5wlz
 Namespace:           argo-events
@@ -54,10 +55,21 @@ def plain(text: str) -> str:
 
 @pytest.mark.usefixtures("nautobot", "templates")
 def test_submit_and_get_latest(cluster: Any) -> None:
-    submit = ("submit", "--from", "workflowtemplate/get-device-nautobot", "--parameter", "hostname=host.domain.local")
-    assert plain(cluster.tiphys("-n", "argo-events", *submit)) == plain(SUBMIT)
+    assert plain(cluster.tiphys("-n", "argo-events", *SUBMITTED)) == plain(SUBMIT)
     cluster.tiphys("-n", "argo-events", "wait", "@latest")
     assert plain(cluster.tiphys("-n", "argo-events", "get", "@latest")) == plain(GET)
+
+
+@pytest.mark.conformance
+@pytest.mark.usefixtures("nautobot", "templates")
+def test_the_real_argo_prints_the_same(cluster: Any) -> None:
+    """The page's own command, v3.6.0, against `tiphys up`; the binary is the one that tests/conformance builds."""
+    binary = WORKFLOWS.parent / ".cache" / "argo" / "argo"
+    if not binary.exists():
+        pytest.skip(f"{binary} is not built yet: run tests/conformance/test_argo.py first")
+    for arguments, printed in ((SUBMITTED, SUBMIT), (["wait", "@latest"], None), (["get", "@latest"], GET)):
+        said = cluster.kubectl("-n", "argo-events", *arguments, tool=str(binary))
+        assert printed is None or plain(said) == plain(printed)
 
 
 def test_the_pages_config_map_is_told_to_be_labelled(
