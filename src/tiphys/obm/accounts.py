@@ -12,8 +12,8 @@ from typing import Any, Literal
 from tiphys.kit.redact import Secret
 from tiphys.obm.errors import PolicyRejected, RefusedByBmc, Unanswered, Unreachable
 from tiphys.obm.redfish import Redfish, SessionEnded
-from tiphys.obm.transport import Answer
-from tiphys.obm.vendors.base import part
+from tiphys.obm.shapes import part, whole
+from tiphys.obm.transport import Answer, path_of
 from tiphys.obm.verdict import Verdict, explain, message_ids
 
 __all__ = ["PATCH_SECONDS", "Account", "change_password", "check_policy", "find_account"]
@@ -47,14 +47,14 @@ def find_account(bmc: Redfish, username: str, verdict: Verdict) -> Account:
             raise RefusedByBmc(f"{bmc.transport.where} wants its password changed and does not say of which account")
         return Account(path, _etag(bmc.ask(path)))
     service = bmc.read(bmc.link("AccountService", _ACCOUNT_SERVICE))
-    accounts = part(service, "Accounts").get("@odata.id")
-    for path in bmc.members(str(accounts or f"{_ACCOUNT_SERVICE}/Accounts")):
-        answer = bmc.ask(path)
+    path = path_of(part(service, "Accounts").get("@odata.id"))
+    for account in bmc.members(path or f"{_ACCOUNT_SERVICE}/Accounts"):
+        answer = bmc.ask(account)
         if answer.body is None or answer.body.get("UserName") != username:
             continue
         if answer.body.get("Enabled") is False:
             raise RefusedByBmc(f"the account {username!r} of {bmc.transport.where} is disabled; enable it by hand")
-        return Account(path, _etag(answer))
+        return Account(account, _etag(answer))
     raise RefusedByBmc(f"{bmc.transport.where} has no account {username!r}; make it, or correct the name on record")
 
 
@@ -65,10 +65,10 @@ def check_policy(service: Mapping[str, Any], password: Secret, where: str) -> No
         PolicyRejected: it does not fit; nothing was sent.
     """
     length = len(password.reveal())
-    least, most = service.get("MinPasswordLength"), service.get("MaxPasswordLength")
-    if isinstance(least, int) and length < least:
+    least, most = whole(service.get("MinPasswordLength")), whole(service.get("MaxPasswordLength"))
+    if least is not None and length < least:
         raise PolicyRejected(f"{where} wants passwords of at least {least} characters; the one on record has {length}")
-    if isinstance(most, int) and 0 < most < length:
+    if most is not None and 0 < most < length:
         raise PolicyRejected(f"{where} takes passwords of at most {most} characters; the one on record has {length}")
 
 

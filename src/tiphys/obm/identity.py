@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tiphys.obm.record import Identity
+from tiphys.obm.shapes import part
 
 __all__ = ["Expected", "differences", "of_root", "of_system", "system_differences"]
 
@@ -21,17 +22,17 @@ class Expected:
 
 def of_root(root: Mapping[str, Any]) -> Identity:
     """What a service root tells to strangers. A serial number stands there on Dell only: its service tag."""
-    oem = _map(root.get("Oem"))
+    oem = part(root, "Oem")
     vendor = str(root.get("Vendor") or "")
     if not vendor:
         vendor = "Dell" if "Dell" in oem else "HPE" if "Hpe" in oem or "Hp" in oem else ""
-    serial = str(_map(oem.get("Dell")).get("ServiceTag") or "")
+    serial = str(part(oem, "Dell").get("ServiceTag") or "")
     return Identity(vendor, str(root.get("UUID") or ""), serial)
 
 
 def of_system(system: Mapping[str, Any]) -> frozenset[str]:
     """The serial numbers that a ComputerSystem goes by: Dell's is the SKU, SerialNumber is its board's."""
-    dell = _map(_map(_map(system.get("Oem")).get("Dell")).get("DellSystem"))
+    dell = part(system, "Oem", "Dell", "DellSystem")
     values = (system.get("SerialNumber"), system.get("SKU"), dell.get("ChassisServiceTag"))
     return frozenset(str(value).strip().casefold() for value in values if value)
 
@@ -66,7 +67,3 @@ def system_differences(expected: Expected, serials: Iterable[str]) -> list[str]:
 
 def _differ(wanted: str, there: str) -> bool:
     return bool(wanted and there) and wanted.strip().casefold() != there.strip().casefold()
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

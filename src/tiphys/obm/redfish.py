@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from tiphys.kit.redact import Secret
 from tiphys.obm.errors import ObmError, RefusedByBmc, Unreachable
+from tiphys.obm.shapes import mappings, part
 from tiphys.obm.transport import Answer, Body, Transport, path_of
 from tiphys.obm.vendors import Vendor, vendor_of
-from tiphys.obm.vendors.base import part
 from tiphys.obm.verdict import Verdict, explain, judge
 
 __all__ = ["Auth", "Redfish", "SessionEnded"]
@@ -148,7 +148,7 @@ class Redfish:
         found: list[str] = []
         for _ in range(_MOST_PAGES):
             page = self.read(path)
-            links = [path_of(link.get("@odata.id")) for link in page.get("Members") or [] if isinstance(link, Mapping)]
+            links = [path_of(link.get("@odata.id")) for link in mappings(page.get("Members"))]
             found += [link for link in links if link]
             path = path_of(page.get("Members@odata.nextLink"))
             if not path:

@@ -312,7 +312,7 @@ def _hide(value: Any, secrets: list[str]) -> None:
 def _json(data: bytes) -> dict[str, Any] | None:
     try:
         value = decode(data)
-    except DecodeError:
+    except (DecodeError, RecursionError):  # the latter where it is nested thousands deep
         return None
     return value if isinstance(value, dict) else None
 

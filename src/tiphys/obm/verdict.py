@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tiphys.obm.shapes import mappings, texts
+
 __all__ = ["Verdict", "explain", "judge", "message_ids", "messages"]
 
 _SESSION_LIMITS = ("SessionLimitExceeded", "RAC0218")
@@ -59,7 +61,7 @@ def messages(body: Any) -> Iterator[Mapping[str, Any]]:
     for place in places:
         if isinstance(place, Mapping):
             for name in ("@Message.ExtendedInfo", "Messages"):
-                yield from (entry for entry in _list(place.get(name)) if isinstance(entry, Mapping))
+                yield from mappings(place.get(name))
 
 
 def message_ids(body: Any) -> list[str]:
@@ -77,10 +79,5 @@ def explain(status: int, body: Any) -> str:
 def _change_required(body: Any) -> str | None:
     for message in messages(body):
         if str(message.get("MessageId") or "").endswith(".PasswordChangeRequired"):
-            arguments = [argument for argument in _list(message.get("MessageArgs")) if isinstance(argument, str)]
-            return arguments[0] if arguments else ""
+            return next(iter(texts(message.get("MessageArgs"))), "")
     return None
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Mapping
 
 from tiphys.obm.errors import Unreachable, UpdateFailed, VersionUnchanged
 from tiphys.obm.firmware.access import Access
@@ -15,6 +14,8 @@ from tiphys.obm.firmware.task import of_monitor
 from tiphys.obm.firmware.versions import same
 from tiphys.obm.record import UpdateRecord
 from tiphys.obm.redfish import Redfish
+from tiphys.obm.shapes import part
+from tiphys.obm.transport import path_of
 from tiphys.obm.vendors.base import Progress
 
 __all__ = ["find_handle", "follow", "read_version", "service_progress", "standing", "tasks"]
@@ -71,8 +72,7 @@ def follow(access: Access, update: UpdateRecord) -> str:
 def read_version(bmc: Redfish) -> str:
     """The BMC's own version as its firmware inventory tells; "" while it does not."""
     service = bmc.maybe(bmc.link("UpdateService", _UPDATE_SERVICE))
-    place = service.get("FirmwareInventory")
-    path = str(place.get("@odata.id") or "") if isinstance(place, Mapping) else ""
+    path = path_of(part(service, "FirmwareInventory").get("@odata.id"))
     inventory = [bmc.maybe(member) for member in bmc.members(path)] if path else []
     managers = bmc.members(bmc.link("Managers", _MANAGERS))
     return bmc.vendor.bmc_version(inventory, bmc.maybe(managers[0]) if managers else {})
@@ -80,8 +80,7 @@ def read_version(bmc: Redfish) -> str:
 
 def tasks(bmc: Redfish) -> tuple[str, ...]:
     """The paths of the tasks that there are."""
-    place = bmc.maybe(bmc.link("Tasks", _TASK_SERVICE)).get("Tasks")
-    path = str(place.get("@odata.id") or "") if isinstance(place, Mapping) else ""
+    path = path_of(part(bmc.maybe(bmc.link("Tasks", _TASK_SERVICE)), "Tasks").get("@odata.id"))
     return tuple(bmc.members(path)) if path else ()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tiphys.obm.shapes import texts, whole
 from tiphys.obm.transport import path_of
 from tiphys.obm.vendors.base import Progress
 from tiphys.obm.verdict import explain, message_ids, messages
@@ -22,8 +23,7 @@ _BUSY = ("RAC0679", "AlreadyInProgress", "ServiceTemporarilyUnavailable", "Resou
 def of_task(task: Mapping[str, Any]) -> Progress:
     """What a Task resource says; states not known to end go on."""
     state = str(task.get("TaskState") or "")
-    percent = task.get("PercentComplete")
-    percent = percent if isinstance(percent, int) else None
+    percent = whole(task.get("PercentComplete"))
     worst = {str(task.get("TaskStatus") or "")}
     worst |= {str(message.get("MessageSeverity") or message.get("Severity") or "") for message in messages(task)}
     said = [str(message.get("Message") or message.get("MessageId") or "").strip() for message in messages(task)]
@@ -61,7 +61,7 @@ def handle_of(headers: Mapping[str, str], body: Mapping[str, Any] | None) -> str
     if place:
         return place
     for message in messages(body):
-        for argument in message.get("MessageArgs") or []:
+        for argument in texts(message.get("MessageArgs")):
             path = path_of(argument)
             if "/Tasks/" in path or "/TaskMonitor" in path or "/Jobs/" in path:
                 return path

@@ -35,6 +35,7 @@ from tiphys.obm.firmware.task import busy, handle_of
 from tiphys.obm.firmware.versions import older, same
 from tiphys.obm.record import UpdateRecord
 from tiphys.obm.redfish import SessionEnded
+from tiphys.obm.shapes import whole
 from tiphys.obm.transport import Answer, Body, path_of
 from tiphys.obm.vendors.base import Push
 from tiphys.obm.verdict import explain
@@ -117,8 +118,8 @@ def _begin(access: Access, firmware: Firmware, plan: Plan) -> Updated:
     if service.get("ServiceEnabled") is False or way is None:
         raise RefusedByBmc(f"{where} takes no firmware by Redfish (its UpdateService offers no way, or is disabled)")
     path = fetch(firmware, plan.folder, lambda: access.journal.hold(120))
-    most = service.get("MaxImageSizeBytes")
-    if isinstance(most, int) and 0 < most < path.stat().st_size:
+    most = whole(service.get("MaxImageSizeBytes"))
+    if most is not None and 0 < most < path.stat().st_size:
         raise ImageRefused(f"{where} takes images of at most {most} bytes; this one has {path.stat().st_size}")
     try:
         bmc.ask(bmc.link("UpdateService", _UPDATE_SERVICE))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from tiphys.kit.redact import Secret
 from tiphys.obm.budget import UNKNOWN
 from tiphys.obm.record import Lockout
+from tiphys.obm.shapes import Json, mappings, part, whole
 
-__all__ = ["Json", "Progress", "Push", "Vendor", "part"]
+__all__ = ["Json", "Progress", "Push", "Vendor"]
 
-Json = Mapping[str, Any]
 Push = Literal["multipart", "raw", "form", "pull"]
 """How an image gets to the BMC: Redfish multipart, the bare image, HPE's form, or fetched by the BMC from us."""
 
@@ -85,7 +85,7 @@ class Vendor:
         """
         path = manager.get("@odata.id")
         for entry in inventory:
-            related = [link.get("@odata.id") for link in entry.get("RelatedItem") or [] if isinstance(link, Mapping)]
+            related = [link.get("@odata.id") for link in mappings(entry.get("RelatedItem"))]
             if entry.get("Id") == "BMC" or (path and path in related):
                 return str(entry.get("Version") or "")
         return str(manager.get("FirmwareVersion") or "")
@@ -115,13 +115,5 @@ class Vendor:
         return None
 
 
-def part(value: Json, *names: str) -> Json:
-    """An object inside an object; empty where something on the way is not there."""
-    found: Any = value
-    for name in names:
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
-
-
 def _number(value: Any) -> int:
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else 0
+    return max(0, whole(value) or 0)

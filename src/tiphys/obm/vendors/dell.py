@@ -13,7 +13,8 @@ from typing import Any
 
 from tiphys.kit.redact import Secret
 from tiphys.obm.record import Lockout
-from tiphys.obm.vendors.base import Json, Progress, Vendor, part
+from tiphys.obm.shapes import Json, mappings, part, whole
+from tiphys.obm.vendors.base import Progress, Vendor
 
 __all__ = ["Dell"]
 
@@ -44,10 +45,10 @@ class Dell(Vendor):
     def lockout(self, service: Json, beside: Json) -> Lockout | None:
         """IPBlocking.1 of the attributes; AccountService's zeros say nothing."""
         values = part(beside, "Attributes")
-        numbers = [values.get(f"IPBlocking.1.{name}") for name in ("FailCount", "FailWindow", "PenaltyTime")]
-        if values.get("IPBlocking.1.BlockEnable") != "Enabled" or not all(isinstance(n, int) for n in numbers):
+        numbers = [whole(values.get(f"IPBlocking.1.{name}")) for name in ("FailCount", "FailWindow", "PenaltyTime")]
+        if values.get("IPBlocking.1.BlockEnable") != "Enabled" or None in numbers:
             return super().lockout(service, beside)
-        count, window, penalty = (int(number or 0) for number in numbers)
+        count, window, penalty = (max(0, number or 0) for number in numbers)
         return Lockout("address", count, window, penalty, "IPBlocking.1 of the iDRAC's attributes")
 
     def account_path(self) -> str:
@@ -90,11 +91,9 @@ class Dell(Vendor):
     def job_progress(self, job: Json) -> Progress:
         """JobState and the message, of which JCP052 ("made no progress") is a failure at 100 % (metal-operator#453)."""
         state = str(job.get("JobState") or "")
-        messages = [message for message in job.get("Messages") or [] if isinstance(message, dict)]
-        said = [job, *messages]
+        said = [job, *mappings(job.get("Messages"))]
         text = " ".join(str(entry.get("Message") or "") for entry in said).strip()
-        percent = job.get("PercentComplete")
-        percent = percent if isinstance(percent, int) else None
+        percent = whole(job.get("PercentComplete"))
         failed = any(str(entry.get("MessageId") or "").endswith("JCP052") for entry in said)
         if state in _FAILED or failed or job.get("JobStatus") == "Critical":
             return Progress("failed", percent, text or state)

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tiphys.obm.record import Lockout
-from tiphys.obm.vendors.base import Json, Progress, Vendor, part
+from tiphys.obm.shapes import Json, part, whole
+from tiphys.obm.vendors.base import Progress, Vendor
 
 __all__ = ["Hpe"]
 
@@ -34,10 +35,10 @@ class Hpe(Vendor):
     def lockout(self, service: Json, beside: Json) -> Lockout | None:
         """The OEM part of AccountService."""
         oem = part(service, "Oem", "Hpe")
-        delay, free = oem.get("AuthFailureDelayTimeSeconds"), oem.get("AuthFailuresBeforeDelay")
-        if not isinstance(delay, int) or not isinstance(free, int):
+        delay, free = whole(oem.get("AuthFailureDelayTimeSeconds")), whole(oem.get("AuthFailuresBeforeDelay"))
+        if delay is None or free is None:
             return super().lockout(service, beside)
-        return Lockout("delay", free, 0, delay, "Oem.Hpe of AccountService")
+        return Lockout("delay", max(0, free), 0, max(0, delay), "Oem.Hpe of AccountService")
 
     def bmc_version(self, inventory: Sequence[Json], manager: Json) -> str:
         """`2.72 Sep 04 2022` in the inventory, `iLO 5 v2.72` on the Manager: the number is the version."""
@@ -57,8 +58,7 @@ class Hpe(Vendor):
         state = oem.get("State")
         if not isinstance(state, str):
             return None
-        percent = oem.get("FlashProgressPercent")
-        percent = percent if isinstance(percent, int) else None
+        percent = whole(oem.get("FlashProgressPercent"))
         result = str(part(oem, "Result").get("MessageId") or "")
         if state == "Error":
             return Progress("failed", percent, result or "State is Error")

@@ -1,0 +1,33 @@
+"""Looking into JSON that may have any form: what is not as it should be counts as not there. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["Json", "mappings", "part", "texts", "whole"]
+
+Json = Mapping[str, Any]
+
+
+def part(value: Any, *names: str) -> Json:
+    """An object inside an object; empty where something on the way is not there."""
+    for name in names:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
+
+
+def mappings(value: Any) -> list[Json]:
+    """The objects of a list."""
+    return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []
+
+
+def texts(value: Any) -> list[str]:
+    """The strings of a list."""
+    return [entry for entry in value if isinstance(entry, str)] if isinstance(value, list) else []
+
+
+def whole(value: Any) -> int | None:
+    """A whole number of a sane size."""
+    good = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 31
+    return value if good else None
