@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import pathlib
@@ -347,3 +348,64 @@ def test_long_lists_come_in_chunks(cluster: Cluster, namespace: str) -> None:
     )
     names = cluster.kubectl("-n", namespace, "get", "cm", "-o", "name", "--chunk-size=10").split()
     assert sorted(name for name in names if "/c" in name) == [f"configmap/c{n:02}" for n in range(25)]
+
+
+def test_an_external_secret_as_a_cluster_has_it(cluster: Cluster, namespace: str) -> None:
+    """A store that reads another namespace with an account of that namespace; the older version of the API."""
+    other, store = f"{namespace}-source", f"{namespace}-store"
+
+    def run(*arguments: str, stdin: str | None = None) -> str:
+        return cluster.kubectl("-n", namespace, *arguments, stdin=stdin)
+
+    cluster.kubectl("create", "namespace", other)
+    cluster.kubectl("-n", other, "create", "serviceaccount", "reader")
+    cluster.kubectl("-n", other, "create", "role", "reader", "--verb=get,list,watch", "--resource=secrets")
+    cluster.kubectl("-n", other, "create", "rolebinding", "r", "--role=reader", f"--serviceaccount={other}:reader")
+    cluster.kubectl("-n", other, "create", "secret", "generic", "env", "--from-literal=TOKEN=first")
+    provider = {
+        "remoteNamespace": other,
+        "server": {
+            "caProvider": {"type": "ConfigMap", "name": "kube-root-ca.crt", "key": "ca.crt", "namespace": other}
+        },
+        "auth": {"serviceAccount": {"name": "reader", "namespace": other}},
+    }
+    about = {"apiVersion": "external-secrets.io/v1beta1", "kind": "ClusterSecretStore", "metadata": {"name": store}}
+    run("apply", "-f", "-", stdin=json.dumps({**about, "spec": {"provider": {"kubernetes": provider}}}))
+    run("wait", "--for=condition=Ready", f"clustersecretstore/{store}", "--timeout=20s")
+    template = {"engineVersion": "v2", "data": {"bearer": "Token {{ .token }}"}}
+    spec = {
+        "refreshInterval": "1h",
+        "secretStoreRef": {"kind": "ClusterSecretStore", "name": store},
+        "target": {"name": "made", "creationPolicy": "Owner", "deletionPolicy": "Delete", "template": template},
+        "data": [{"secretKey": "token", "remoteRef": {"key": "env", "property": "TOKEN"}}],
+    }
+    about = {"apiVersion": "external-secrets.io/v1beta1", "kind": "ExternalSecret", "metadata": {"name": "es"}}
+    run("apply", "-f", "-", stdin=json.dumps({**about, "spec": spec}))
+    run("wait", "--for=condition=Ready", "es/es", "--timeout=20s")
+    assert base64.b64decode(cluster.get("-n", namespace, "secret", "made")["data"]["bearer"]) == b"Token first"
+    assert run("get", "es").splitlines()[1].split()[-2:] == ["SecretSynced", "True"]
+    assert run("get", "clustersecretstore", store).splitlines()[1].split()[-3:] == ["Valid", "ReadOnly", "True"]
+    changed = base64.b64encode(b"second").decode()
+    cluster.kubectl("-n", other, "patch", "secret", "env", "-p", json.dumps({"data": {"TOKEN": changed}}))
+    run("annotate", "es", "es", "force-sync=1")
+    wanted = base64.b64encode(b"Token second").decode()
+    run("wait", f"--for=jsonpath={{.data.bearer}}={wanted}", "secret/made", "--timeout=20s")
+    run("delete", "es", "es")
+    run("wait", "--for=delete", "secret/made", "--timeout=20s")
+    cluster.kubectl("delete", "namespace", other, "--timeout=20s")
+    cluster.kubectl("delete", "clustersecretstore", store)
+
+
+def test_a_pod_is_run_and_watched_by_its_events(cluster: Cluster, namespace: str) -> None:
+    def run(*arguments: str) -> str:
+        return cluster.kubectl("-n", namespace, *arguments)
+
+    run("wait", "--for=create", "sa/default", "--timeout=20s")
+    command = ("--image=python:3", "--restart=Never", "--command", "--", "sh", "-c", "echo hi; sleep 1")
+    assert run("run", "p", *command) == "pod/p created\n"
+    run("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/p", "--timeout=20s")
+    assert run("logs", "p") == "hi\n"
+    assert "Successfully assigned" in run("events", "--for=pod/p")
+    assert run("get", "pods", "--field-selector=status.phase=Succeeded", "-o", "name") == "pod/p\n"
+    said = cluster.kubectl("-n", namespace, "exec", "p", "--", "ls", code=1)
+    assert "the server could not find the requested resource" in said
