@@ -49,6 +49,9 @@ VALUES = [
     ("xs[-1]", 2),
     ("xs[1:]", [1, 2]),
     ("'hello'[1:3]", "el"),
+    ("[xs[:-1], xs[-2:], xs[0:99], xs[5:], 'hé'[1:]]", [[3, 1], [1, 2], [3, 1, 2], [], "é"]),
+    ("(2 * duration('1h') + duration('1m') * 3).Minutes()", 123.0),
+    ("now()?.Year()", 2026),
     ("steps['b-c'].status", "Failed"),
     ("asInt(steps.a.outputs.result) + 1", 8),
     ("asFloat('1.5') * 2", 3.0),
@@ -121,7 +124,7 @@ def test_values(source: str, expected: Any) -> None:
     assert type(found) is type(expected)
 
 
-@pytest.mark.parametrize("source", ["m?.q?.z", "none?.k.z", "get(m, 'q')", "first([])"])
+@pytest.mark.parametrize("source", ["m?.q?.z", "none?.k.z", "get(m, 'q')", "first([])", "none?.Year()"])
 def test_nil(source: str) -> None:
     assert value(source) is None
 
@@ -162,6 +165,16 @@ def test_nil(source: str) -> None:
         ("'a' matches '('", "error parsing regexp: missing ): (: `(`"),
         ("date('x')", "invalid date x"),
         ("duration('x')", 'time: invalid duration "x"'),
+        ("join(map(1..2000, 'x'), repeat('y', 1000))", "memory budget exceeded"),
+        ("replace(repeat('x', 2000), 'x', repeat('y', 1000))", "memory budget exceeded"),
+        ("repeat('xx', 500001)", "memory budget exceeded"),
+        ("1..1000001", "memory budget exceeded"),
+        ("map(1..600000, #)", "memory budget exceeded"),
+        ("sprig.join(sprig.repeat(1000, 'y'), 1..2000)", "memory budget exceeded"),
+        ("sprig.indent(1000001, 'a')", "memory budget exceeded"),
+        ("(" * 61 + "1" + ")" * 61, "expression is nested deeper than 60"),
+        ("1" + " + 1" * 10_000, "expression exceeds maximum allowed nodes"),
+        ("'" + "x" * 70_000 + "'", "at most 65536 are allowed"),
         ("now().Nope()", "type time.Time has no method Nope"),
     ],
 )
@@ -196,6 +209,8 @@ def test_dotted_names_become_maps_and_the_longer_one_stays() -> None:
         ("map(xs, .k + # + y)", {"xs", "y"}),
         ("{k: v}", {"v"}),
         ("sprig.trim(a)", {"a"}),
+        ("t.s.Format(l)", {"t.s", "l"}),
+        ("a['b'][c]()", {"a", "c"}),
         ("a ? b : [c, d[1:e]]", {"a", "b", "c", "d", "e"}),
     ],
 )
