@@ -135,7 +135,8 @@ def _create(session: Session, options: Options, workflow: Object) -> Object:
     workflow = {**workflow, "metadata": meta}
     namespace = meta.get("namespace") or session.namespace
     try:
-        check(session, workflow, namespace, strict=options.on("strict"))
+        # What is there already was taken with a warning when it was made.
+        check(session, workflow, namespace, strict=options.on("strict") and not options.text("from"))
         if options.on("dry-run"):
             return workflow
         created = session.client.create(WORKFLOWS, workflow, namespace, dry_run=options.on("server-dry-run")).object
