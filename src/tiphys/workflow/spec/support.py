@@ -1,7 +1,7 @@
 """Is everything in this manifest honoured? What is not is named with its path, and refused: nothing is passed over.
 
 The judgement on each field is in data/support.txt, the types are those of `fields`. Called by `admit` when an object is
-created, by `lint`, and by the generator of docs/reference/fields.md. Fields that Argo does not have, and values of
+created, and by the generator of docs/reference/fields.md. Fields that Argo does not have, and values of
 another type, are no matter of this module.
 """
 
