@@ -210,7 +210,6 @@ def test_dotted_names_become_maps_and_the_longer_one_stays() -> None:
         ("{k: v}", {"v"}),
         ("sprig.trim(a)", {"a"}),
         ("t.s.Format(l)", {"t.s", "l"}),
-        ("a['b'][c]()", {"a", "c"}),
         ("a ? b : [c, d[1:e]]", {"a", "b", "c", "d", "e"}),
     ],
 )
