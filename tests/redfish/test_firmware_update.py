@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from obm_world import OLD, ObmWorld, obm_world
-from tiphys.errors import UsageError
+from tiphys.credentials.directory import DirectoryStore
+from tiphys.errors import StoreError, UsageError
 from tiphys.obm.errors import (
     ChecksumMismatch,
     DowngradeRefused,
@@ -21,6 +22,7 @@ from tiphys.obm.errors import (
     WrongCredentials,
 )
 from tiphys.obm.firmware.source import Entry, Firmware, Source
+from tiphys.obm.record import Record
 
 KINDS = ("generic", "idrac9", "ilo5")
 
@@ -275,3 +277,38 @@ def test_the_end_of_an_earlier_flash_is_not_taken_for_this_one(tmp_path: pathlib
         ilo.bmc.set_faults(rules=[{"action": "lose-request", "method": "POST", "path": "uploadFile"}])
         with pytest.raises(Unknown):
             ilo.update(ilo.image())
+
+
+def test_a_hiccup_costs_no_session(plain: ObmWorld) -> None:
+    hiccup = {"action": "answer", "status": 503, "method": "GET", "path": "TaskService/Tasks/", "times": 3}
+    plain.bmc.set_faults(rules=[hiccup])
+    assert plain.update(plain.image()).outcome == "updated"
+    assert plain.bmc.counters()["sessions"]["max"] == 1
+
+
+def test_a_record_that_cannot_be_kept_after_the_image_is_no_success(
+    plain: ObmWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = DirectoryStore.save_record
+
+    def full(store: DirectoryStore, record: Record) -> None:
+        if record.update is not None and record.update.state == "accepted":
+            raise StoreError("the disk is full")
+        save(store, record)
+
+    monkeypatch.setattr(DirectoryStore, "save_record", full)
+    image = plain.image()
+    with pytest.raises(Unknown, match="the disk is full"):
+        plain.update(image)
+    monkeypatch.undo()
+    plain.simulator.advance(3600)
+    assert plain.update(image).outcome == "updated"
+    assert plain.bmc.counters()["update_posts"] == 1
+
+
+def test_a_redirected_image_is_not_sent_on(plain: ObmWorld) -> None:
+    rule = {"action": "answer", "status": 307, "location": "https://127.0.0.9/x", "method": "POST", "path": "multipart"}
+    plain.bmc.set_faults(rules=[rule])
+    with pytest.raises(RefusedIdentity, match="redirects"):
+        plain.update(plain.image())
+    assert plain.update(plain.image()).outcome == "updated"

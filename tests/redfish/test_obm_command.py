@@ -1,6 +1,7 @@
 """`tiphys obm` as a command: outputs, exit codes, what it keeps in a cluster, and where no secret may be seen."""
 
 import base64
+import contextlib
 import json
 import os
 import pathlib
@@ -12,6 +13,10 @@ from collections.abc import Iterator
 import pytest
 
 from obm_world import NEW, OLD
+from tiphys.credentials.kubernetes import KubernetesStore, connect
+from tiphys.errors import UsageError
+from tiphys.kit.redact import Secret
+from tiphys.obm.record import Conflict, Passwords, Record
 from tiphys_simulators import BmcHandle, BmcSpec, running_simulator
 
 
@@ -116,6 +121,45 @@ def test_two_commands_at_once_change_it_once(cluster, bmc: BmcHandle, tmp_path: 
     assert sorted(told) == ["already-in-sync", "changed"]
     counted = bmc.counters()
     assert (counted["account_patches"], counted["logins"]["wrong"], counted["sessions"]["max"]) == (1, 1, 1)
+
+
+def test_a_cluster_refuses_the_second_of_two_writers(cluster) -> None:
+    cluster.kubectl("create", "namespace", "obm-cas")
+    with contextlib.ExitStack() as stack:
+        clients = [connect(str(cluster.kubeconfig), "obm-cas", {}) for _ in range(2)]
+        for client in clients:
+            stack.callback(client.close)
+        one, other = (KubernetesStore(client, "R1 (old)") for client in clients)
+        assert (one.load_record(), other.load_passwords()) == (None, Passwords())
+        assert (other.load_record(), one.load_passwords()) == (None, Passwords())
+        one.save_record(Record("r1", "first"))
+        one.save_passwords(Passwords("root", Secret(OLD)))
+        with pytest.raises(Conflict):
+            other.save_record(Record("r1", "second"))
+        with pytest.raises(Conflict):
+            other.save_passwords(Passwords("root", Secret(NEW)))
+        assert other.load_record() == Record("r1", "first")
+        assert other.load_passwords() == Passwords("root", Secret(OLD))
+        other.save_record(Record("r1", "second"))
+        other.save_passwords(Passwords("root", Secret(NEW)))
+        with pytest.raises(Conflict):
+            one.save_record(Record("r1", "third"))
+        with pytest.raises(Conflict):
+            one.save_passwords(Passwords("root", Secret("third")))
+        cluster.kubectl(
+            "delete", "configmaps,secrets", "-l", "app.kubernetes.io/managed-by=tiphys-obm", "-n", "obm-cas"
+        )
+        with pytest.raises(Conflict):
+            other.save_record(Record("r1", "fourth"))
+
+
+def test_a_pod_is_itself_and_not_its_user(cluster, tmp_path: pathlib.Path) -> None:
+    (tmp_path / ".kube").mkdir()
+    (tmp_path / ".kube" / "config").write_text(cluster.kubeconfig.read_text())
+    assert connect(environ={"HOME": str(tmp_path)}).target.server.startswith("https://127.0.0.1:")
+    inside = {"HOME": str(tmp_path), "KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+    with pytest.raises(UsageError, match="no cluster is configured"):  # its token is not here; the user's is not taken
+        connect(environ=inside)
 
 
 def test_a_missing_right_is_named(cluster, bmc: BmcHandle, tmp_path: pathlib.Path) -> None:

@@ -214,7 +214,7 @@ class Transport:
             raise Unanswered(f"{self.where} gave no answer to {method} {path}: {_said(error)}") from error
         if len(data) > _LARGEST_ANSWER:
             connection.close()
-            raise Unreachable(f"{self.where} answers {method} {path} with more than {_LARGEST_ANSWER >> 20} MB")
+            raise Unanswered(f"{self.where} answers {method} {path} with more than {_LARGEST_ANSWER >> 20} MB")
         if method == "GET" and not response.will_close:
             self._kept = connection
         else:

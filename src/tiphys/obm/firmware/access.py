@@ -101,6 +101,7 @@ class Access:
         if not isinstance(error, SessionEnded):
             _log.info("the BMC is away (%s)", error)
         self._await_answers()
+        self.bmc.log_out()  # where it was no restart, the session is still there and takes a place
         try:
             self.log_in_again()
         except Unreachable as again:

@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from tiphys.errors import TiphysError
 from tiphys.kit.codec import replaced
 from tiphys.kit.redact import Secret
 from tiphys.obm.errors import (
+    Busy,
     DowngradeRefused,
     ImageRefused,
     ObmError,
     RefusedByBmc,
+    RefusedIdentity,
     Unanswered,
     Unknown,
     Unreachable,
@@ -146,24 +149,39 @@ def _send(access: Access, firmware: Firmware, before: str, way: tuple[Push, str]
         journal.write(hold=_POST_SECONDS + 60, update=intended)
         _log.info("%s goes to %s by %s", path.name, bmc.transport.where, kind)
         try:
-            answer = bmc.change("POST", path_of(target), body, headers, timeout=_POST_SECONDS)
-        except Unanswered as error:
-            _log.info("the answer to the image got lost (%s)", error)
-            return _look_for_it(access, intended)
-        except ObmError:
-            journal.write(update=replaced(intended, state="ended"))  # nothing was sent
-            raise
-        if not answer.ok and answer.status in (500, 502, 504):
-            return _look_for_it(access, intended)
-        if not answer.ok:
-            journal.write(update=replaced(intended, state="ended"))
-            raise _refused(access, answer, before)
-        accepted = replaced(intended, state="accepted", handle=handle_of(answer.headers, answer.body))
-        journal.write(update=accepted)
-        if not accepted.handle:
-            accepted = replaced(accepted, handle=_found(access, accepted))
-            journal.write(update=accepted)
-        return _to_the_end(access, accepted)
+            answer = _post(access, path_of(target), body, headers)
+            return _answered(access, answer, intended)
+        except TiphysError as error:
+            if isinstance(error, ObmError) and not isinstance(error, Busy):
+                raise
+            raise Unknown(f"the image was sent, and then its record could not be kept: {error}") from error
+
+
+def _post(access: Access, path: str, body: Mapping[str, Any] | Body, headers: Mapping[str, Any]) -> Answer | None:
+    """Send the image; None = it may or may not have arrived."""
+    try:
+        return access.bmc.change("POST", path, body, headers, timeout=_POST_SECONDS)
+    except Unanswered as error:
+        _log.info("the answer to the image got lost (%s)", error)
+        return None
+    except (RefusedIdentity, Unreachable):  # before anything was sent, or a redirect in place of an answer
+        access.journal.write(update=replaced(access.journal.record.update, state="ended"))
+        raise
+
+
+def _answered(access: Access, answer: Answer | None, intended: UpdateRecord) -> Updated:
+    """Go on as the answer to the POST says."""
+    if answer is None or answer.status in (500, 502, 504):
+        return _look_for_it(access, intended)
+    if not answer.ok:
+        access.journal.write(update=replaced(intended, state="ended"))
+        raise _refused(access, answer, intended.version_before)
+    accepted = replaced(intended, state="accepted", handle=handle_of(answer.headers, answer.body))
+    access.journal.write(update=accepted)
+    if not accepted.handle:
+        accepted = replaced(accepted, handle=_found(access, accepted))
+        access.journal.write(update=accepted)
+    return _to_the_end(access, accepted)
 
 
 @contextlib.contextmanager
