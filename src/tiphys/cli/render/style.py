@@ -11,7 +11,7 @@ __all__ = ["PLAIN", "Style"]
 
 RED, GREEN, YELLOW, BLUE, MAGENTA, CYAN, WHITE, DEFAULT = 31, 32, 33, 34, 35, 36, 37, 39
 _UNDERLINE = "\x1b[4m"
-_BY_POD = (RED, GREEN, YELLOW, BLUE, MAGENTA, CYAN, WHITE)
+_BY_POD = (GREEN, YELLOW, BLUE, MAGENTA, CYAN, WHITE)  # 3.6 had red among them, which looks like an error
 
 _PHASES = {
     "Pending": ("◷", YELLOW),
