@@ -190,6 +190,7 @@ class ScriptedNautobot(NautobotService):
 
     def __init__(self, tables: dict[str, list[dict[str, Any]]], token: str) -> None:
         super().__init__(tables, token)
+        self.token = token
         self._late: set[asyncio.Task[None]] = set()
         self.reset()
 

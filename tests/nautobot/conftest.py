@@ -34,7 +34,7 @@ def installed(cluster: Any) -> Iterator[Templates]:
     found.client.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def templates(installed: Templates, nautobot: Nautobot) -> Templates:
     """The templates, told of this Nautobot, with the token of a user who may see what they ask for and no more."""
     installed.nautobot(nautobot.url, nautobot.tokens["viewer"])

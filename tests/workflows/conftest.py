@@ -119,12 +119,13 @@ def serving(templates: Templates, simulated: list[BmcHandle], images: dict[str, 
     # On record as another machine than the one that answers at its address.
     swapped = {"name": "swapped", "serial": "OTHER01", **DELL, "interfaces": {"BMC": [f"{simulated[0].address}/8"]}}
     with scripted_nautobot({"devices": [*FLEET, *machines, swapped]}, token) as service:
-        templates.nautobot(service.url, token)
+        templates.nautobot(service.url, service.token)
         yield service
 
 
 @pytest.fixture
-def nautobot(serving: ScriptedNautobot) -> ScriptedNautobot:
-    """Behaving, until the test makes it not."""
+def nautobot(templates: Templates, serving: ScriptedNautobot) -> Iterator[ScriptedNautobot]:
+    """Behaving, until the test makes it not; what the test says of it to the templates is forgotten afterwards."""
     serving.reset()
-    return serving
+    yield serving
+    templates.nautobot(serving.url, serving.token)

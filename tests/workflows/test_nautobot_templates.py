@@ -67,12 +67,8 @@ def test_the_address_of_the_obm(templates: Templates, nautobot: ScriptedNautobot
 
 
 def test_the_names_of_interfaces_are_the_users_to_choose(templates: Templates, nautobot: ScriptedNautobot) -> None:
-    config = templates.get("ConfigMap", "nautobot")["data"]
-    try:
-        templates.config_map("nautobot", **config, obm_interfaces="iLO,iDRAC")
-        assert templates.run("get-obm-ip", hostname="both").outputs["ip"] == "10.46.96.169"
-    finally:
-        templates.config_map("nautobot", **config)
+    templates.config_map("nautobot", url=nautobot.url, obm_interfaces="iLO,iDRAC")
+    assert templates.run("get-obm-ip", hostname="both").outputs["ip"] == "10.46.96.169"
 
 
 @BOTH
@@ -90,12 +86,8 @@ def test_the_api_by_itself(templates: Templates, nautobot: ScriptedNautobot) -> 
 
 
 def test_a_slash_at_the_end_of_the_url_does_no_harm(templates: Templates, nautobot: ScriptedNautobot) -> None:
-    config = templates.get("ConfigMap", "nautobot")["data"]
-    try:
-        templates.config_map("nautobot", url=config["url"] + "/")
-        assert templates.run("nautobot-api", uri="status/").phase == "Succeeded"
-    finally:
-        templates.config_map("nautobot", **config)
+    templates.config_map("nautobot", url=nautobot.url + "/")
+    assert templates.run("nautobot-api", uri="status/").phase == "Succeeded"
     assert asked(nautobot) == ["/api/status/"]
 
 
@@ -217,24 +209,14 @@ def test_what_is_wrong_with_nautobot_is_said(
 
 @BOTH
 def test_a_wrong_token(templates: Templates, nautobot: ScriptedNautobot, template: str) -> None:
-    good = templates.get("Secret", "nautobot-token")
-    try:
-        templates.secret("nautobot-token", bearer_token="Token wrong")
-        templates.run(template, hostname="host.domain.local").failed("Invalid token")
-    finally:
-        templates.put(
-            {key: good[key] for key in ("apiVersion", "kind", "data")} | {"metadata": {"name": "nautobot-token"}}
-        )
+    templates.secret("nautobot-token", bearer_token="Token wrong")
+    templates.run(template, hostname="host.domain.local").failed("Invalid token")
 
 
 @BOTH
 def test_nautobot_is_down(templates: Templates, nautobot: ScriptedNautobot, template: str) -> None:
-    config = templates.get("ConfigMap", "nautobot")["data"]
-    try:
-        templates.config_map("nautobot", url="http://127.0.0.1:1")
-        outcome = templates.run(template, hostname="host.domain.local")
-    finally:
-        templates.config_map("nautobot", **config)
+    templates.config_map("nautobot", url="http://127.0.0.1:1")
+    outcome = templates.run(template, hostname="host.domain.local")
     outcome.failed("no answer from Nautobot: the step send-request says why")
     assert "127.0.0.1:1" in outcome.node("send-request")["message"]
 
@@ -255,24 +237,14 @@ def test_nautobot_is_too_slow(templates: Templates, nautobot: ScriptedNautobot) 
 
 
 def test_a_config_map_without_its_label(templates: Templates, nautobot: ScriptedNautobot) -> None:
-    config = templates.get("ConfigMap", "nautobot")["data"]
-    try:
-        templates.config_map("nautobot", labelled=False, **config)
-        templates.run("get-device-nautobot", hostname="host.domain.local").failed(
-            "kubectl -n argo-events label configmap nautobot workflows.argoproj.io/configmap-type=Parameter",
-        )
-    finally:
-        templates.config_map("nautobot", **config)
+    templates.config_map("nautobot", labelled=False, url=nautobot.url)
+    templates.run("get-device-nautobot", hostname="host.domain.local").failed(
+        "kubectl -n argo-events label configmap nautobot workflows.argoproj.io/configmap-type=Parameter",
+    )
 
 
 def test_no_secret_for_the_token(templates: Templates, nautobot: ScriptedNautobot) -> None:
-    good = templates.get("Secret", "nautobot-token")
-    try:
-        templates.remove("Secret", "nautobot-token")
-        outcome = templates.run("get-device-nautobot", hostname="host.domain.local")
-    finally:
-        templates.put(
-            {key: good[key] for key in ("apiVersion", "kind", "data")} | {"metadata": {"name": "nautobot-token"}}
-        )
+    templates.remove("Secret", "nautobot-token")
+    outcome = templates.run("get-device-nautobot", hostname="host.domain.local")
     outcome.failed("no answer from Nautobot")
     assert "create secret generic nautobot-token" in outcome.messages()

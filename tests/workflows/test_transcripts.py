@@ -76,15 +76,11 @@ def test_the_pages_config_map_is_told_to_be_labelled(
     cluster: Any, templates: Templates, nautobot: ScriptedNautobot
 ) -> None:
     """The page's command makes a ConfigMap that Argo does not read: the message has the command that mends it."""
-    config = templates.get("ConfigMap", "nautobot")["data"]
     templates.remove("ConfigMap", "nautobot")
-    try:
-        create = ("-n", "argo-events", "create", "configmap", "nautobot", f"--from-literal=url={config['url']}")
-        cluster.kubectl(*create)
-        said = templates.run("get-device-nautobot", hostname="host.domain.local").failed().messages()
-        found = re.search(r"kubectl (-n argo-events label configmap nautobot \S+)", said)
-        assert found, said
-        cluster.kubectl(*found[1].split())
-        templates.run("get-device-nautobot", hostname="host.domain.local").succeeded()
-    finally:
-        templates.config_map("nautobot", **config)
+    create = ("-n", "argo-events", "create", "configmap", "nautobot", f"--from-literal=url={nautobot.url}")
+    cluster.kubectl(*create)
+    said = templates.run("get-device-nautobot", hostname="host.domain.local").failed().messages()
+    found = re.search(r"kubectl (-n argo-events label configmap nautobot \S+)", said)
+    assert found, said
+    cluster.kubectl(*found[1].split())
+    templates.run("get-device-nautobot", hostname="host.domain.local").succeeded()
