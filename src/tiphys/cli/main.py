@@ -64,6 +64,10 @@ _ELSEWHERE = {
 }
 
 
+_BROKEN_PIPE, _INTERRUPTED = 141, 130
+"""As a shell tells the end by SIGPIPE and SIGINT."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -72,9 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # who read our output has had enough
-        return 0
+        return _BROKEN_PIPE
     except KeyboardInterrupt:
-        return 130
+        return _INTERRUPTED
     return code
 
 

@@ -153,7 +153,11 @@ class Session:
         return str(self._latest()["metadata"]["name"]) if name == LATEST else name
 
     def changes(self, name: str) -> Iterator[Object]:
-        """A workflow as it is, and again after each change, until it is deleted; the watch is renewed as needed."""
+        """A workflow as it is, and again after each change, until it is deleted; the watch is renewed as needed.
+
+        Raises:
+            ApiError: 404, it was deleted while nobody watched.
+        """
         while True:
             for event in self.client.watch(
                 WORKFLOWS, self.namespace, field_selector=f"metadata.name={name}", resource_version="0"
@@ -163,6 +167,7 @@ class Session:
                 yield event.item.object
                 if event.type == "DELETED":
                     return
+            self.client.get(WORKFLOWS, name, self.namespace)  # a watch of nothing would last for ever
 
     def _latest(self) -> Object:
         listed = self.client.list(WORKFLOWS, self.namespace).items
