@@ -107,7 +107,6 @@ class Limits:
             self._pods.active += 1
         if (gate := self._boundaries.get(node.boundary_id)) is not None:
             self._take_place(gate, node)
-            gate.shut |= gate.fail_fast and _counts_as_failure(node)
 
     def ended(self, node: Node) -> list[Gate]:
         """A node is fulfilled that was not; returns the gates that have a place now, for somebody who waits."""

@@ -84,10 +84,6 @@ class Tree:
         self._changed[node.id] = None
         self._count(node)
 
-    def remove(self, node: Node) -> None:
-        """Take a node away that was never more than announced."""
-        del self.nodes[node.id]
-
     def touch(self, node: Node) -> None:
         """Fields of this node have changed."""
         self._changed[node.id] = None

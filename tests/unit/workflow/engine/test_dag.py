@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine_world import World, dag_of, outcomes, run_of, step, workflow
+from engine_world import POD, World, dag_of, ended, outcomes, run_of, step, workflow
 
 
 def test_a_task_starts_as_soon_as_those_it_depends_on_are_over() -> None:
@@ -89,6 +89,32 @@ def test_continue_on_lets_the_next_task_run_and_the_dag_succeed() -> None:
     tasks = (step("a", continueOn={"failed": True}), step("b", dependencies=["a"]))
     world = World(workflow(dag_of(*tasks)), outcomes(a="Failed")).play()
     assert world.node("b")["phase"] == world.status["phase"] == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    ("forgiven", "end", "phase"),
+    [
+        ("failed", "Failed", "Succeeded"),
+        ("error", "Error", "Succeeded"),
+        ("failed", "Error", "Error"),
+        ("error", "Failed", "Failed"),
+    ],
+)
+def test_a_target_is_forgiven_what_it_names(forgiven: str, end: str, phase: str) -> None:
+    spec = dag_of(step("a", continueOn={forgiven: True}), step("b"))
+    assert World(workflow(spec), outcomes(a=end)).play().status["phase"] == phase
+
+
+def test_a_branch_that_did_not_run_ended_as_what_came_before_it() -> None:
+    again = {**POD, "name": "again", "retryStrategy": {"limit": 1}}
+    tasks = (step("a", "again"), step("b", dependencies=["a"], when="1 == 2"), step("c", depends="a.Failed"))
+    world = World(workflow(dag_of(*tasks, templates=(POD, again))))
+    left = iter(["Failed", "Succeeded"])
+    world.answer = lambda command: ended(command, next(left))
+    world.play()
+    assert (world.node("b")["phase"], world.node("c")["phase"], world.status["phase"]) == (
+        "Skipped", "Omitted", "Succeeded",
+    )  # fmt: skip
 
 
 def test_only_what_the_targets_need_runs() -> None:

@@ -82,6 +82,8 @@ def test_fail_fast_starts_nothing_more_after_a_failure() -> None:
     assert len(world.created) == 2
     assert world.status["phase"] == "Failed"
     assert world.status["message"] == "template has failed or errored children and failFast enabled"
+    assert world.node("wf[0]")["message"] == world.status["message"]
+    assert len(world.node("wf")["outboundNodes"]) == 2
 
 
 # -- deadline

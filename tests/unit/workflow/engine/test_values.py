@@ -26,7 +26,8 @@ def test_an_items_text_is_json_without_escapes_for_browsers() -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0 seconds"), (1, "1 second"), (59, "59 seconds"), (60, "1 minute 0 seconds"), (3661, "1 hour 1 minutes"),
-     (86400, "1 day 0 hours"), (200000, "2 days 7 hours")],
+     (3599, "59 minutes 59 seconds"), (3600, "1 hour 0 minutes"),
+     (86399, "23 hours 59 minutes"), (86400, "1 day 0 hours"), (90000, "1 day 1 hours"), (200000, "2 days 7 hours")],
 )  # fmt: skip
 def test_a_span_of_time_for_people(seconds: int, text: str) -> None:
     assert humanize(dt.timedelta(seconds=seconds)) == text
