@@ -3,7 +3,8 @@
 import copy
 from typing import Any
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tiphys.kit.codec import decode, encode
@@ -30,13 +31,16 @@ members = {
 }
 objects = st.fixed_dictionaries({}, optional={"spec": maps, "status": st.fixed_dictionaries({}, optional=members)})
 
-# A patch names anything, takes away anything, and may put what is absurd in its place.
-gone = st.none()
-node_patches = st.dictionaries(st.sampled_from(("n1", "n2", "n4")), gone | maps, max_size=3)
-patched = {name: gone | maps | leaves for name in members} | {"nodes": gone | node_patches | leaves}
-patches = st.fixed_dictionaries(
-    {}, optional={"spec": gone | maps | leaves, "status": gone | leaves | st.fixed_dictionaries({}, optional=patched)}
-)
+# A patch names anything and takes away anything; what it may not do without the whole is for `replaces` to tell.
+changes = st.dictionaries(st.sampled_from("abc"), st.none() | values, max_size=3)
+node_patches = st.dictionaries(st.sampled_from(("n1", "n2", "n4")), st.none() | changes, min_size=1, max_size=3)
+patched = {
+    "nodes": node_patches,
+    "storedTemplates": st.none() | changes,
+    "storedWorkflowTemplateSpec": st.none() | changes,
+    "phase": st.none() | leaves,
+}
+patches = st.fixed_dictionaries({"status": st.fixed_dictionaries({}, optional=patched)}, optional={"spec": changes})
 
 
 def kept(value: dict[str, Any]) -> Record:
@@ -69,10 +73,10 @@ def test_what_was_taken_apart_is_put_together(value: dict[str, Any]) -> None:
     assert b"n1" not in record.value
 
 
+@settings(max_examples=300)
 @given(objects, patches)
 def test_a_patch_of_parts_is_a_patch_of_the_whole(value: dict[str, Any], patch: dict[str, Any]) -> None:
-    if parts.replaces(WORKFLOWS, patch):
-        return
+    assert not parts.replaces(WORKFLOWS, patch)
     record, expected = kept(value), merge_patch(value, patch)
     patch = copy.deepcopy(patch)
     named = parts.take_parts(WORKFLOWS, patch)
@@ -81,6 +85,23 @@ def test_a_patch_of_parts_is_a_patch_of_the_whole(value: dict[str, Any], patch: 
     after = Record(KEY, 2, 1, "u", {}, encode(merge_patch(decode(record.value), patch)), now)
     assert tidy(parts.assembled(after)) == tidy(expected)
     assert rows.keys() <= named.keys(), "only what the patch names is written"
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        {"spec": None},
+        {"spec": 1},
+        {"status": None},
+        {"status": []},
+        {"status": {"nodes": None}},
+        {"status": {"nodes": "x"}},
+        {"status": {"storedTemplates": []}},
+    ],
+)
+def test_what_takes_parts_away_without_naming_them_needs_the_whole(patch: dict[str, Any]) -> None:
+    assert parts.replaces(WORKFLOWS, patch)
+    assert not parts.replaces(served("", "configmaps"), patch)
 
 
 @given(objects, objects)
