@@ -15,7 +15,7 @@ import os
 import stat
 
 from tiphys.kubelet import syscalls
-from tiphys.kubelet.syscalls import MS_BIND, MS_NODEV, MS_NOSUID, MS_REC, MS_UNBINDABLE
+from tiphys.kubelet.syscalls import MS_BIND, MS_MOVE, MS_NODEV, MS_NOSUID, MS_REC, MS_UNBINDABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,9 +127,11 @@ def build(stage: str, binds: Iterable[Bind], kept: Iterable[str], size: int, *, 
         root.seal(size)
     for bind in ordered:
         root.bind(bind)
-    syscalls.pivot_root(stage, stage)
-    syscalls.umount(".")
-    os.chdir("/")
+    # Laid over the host's root, not put in its place: unmounting that would wait for every processor (measured: 1 to
+    # 3 ms). Whoever joins the namespace, and whoever is in it, finds the uppermost root.
+    os.chdir(stage)
+    syscalls.mount(stage, "/", flags=MS_MOVE)
+    os.chroot(".")
 
 
 class _Root:

@@ -13,6 +13,7 @@ __all__ = [
     "CLONE_NEWUSER",
     "MNT_DETACH",
     "MS_BIND",
+    "MS_MOVE",
     "MS_NODEV",
     "MS_NOSUID",
     "MS_REC",
@@ -23,7 +24,6 @@ __all__ = [
     "kill_with_parent",
     "make_read_only",
     "mount",
-    "pivot_root",
     "set_dumpable",
     "set_subreaper",
     "setns",
@@ -37,6 +37,7 @@ MNT_DETACH = 2
 MS_NOSUID = 2
 MS_NODEV = 4
 MS_BIND = 4096
+MS_MOVE = 8192
 MS_REC = 16384
 MS_UNBINDABLE = 1 << 17
 MS_SLAVE = 1 << 19
@@ -86,11 +87,6 @@ def make_read_only(target: str) -> None:
 def umount(target: str) -> None:
     """umount2(2), lazily: what is still in use goes with its last user."""
     _check(_libc.umount2(os.fsencode(target), MNT_DETACH), f"umount {target}")
-
-
-def pivot_root(new: str, old: str) -> None:
-    """pivot_root(2)."""
-    _check(_libc.pivot_root(os.fsencode(new), os.fsencode(old)), f"pivot_root {new}")
 
 
 def unshare(flags: int) -> None:
