@@ -96,6 +96,15 @@ def style_of(options: Options, names: tuple[str, ...] = ("no-color", "no-utf8"))
     return Style(terminal and not plain, not ascii_only)
 
 
+def _opened(workflow: Object) -> Object:
+    status = workflow.get("status") or {}
+    if not (status.get("compressedNodes") or status.get("offloadNodeStatusVersion")):
+        return workflow
+    from tiphys.workflow.operations.nodes import with_nodes
+
+    return with_nodes(workflow)
+
+
 class Session:
     """The cluster of one call."""
 
@@ -146,7 +155,7 @@ class Session:
             raise RefusalError(
                 f"'{instance}' is not '{self.instance}': the workflow is another controller's, name it by --instanceid"
             )
-        return found
+        return _opened(found)
 
     def name_of(self, name: str) -> str:
         """The name itself, or that of the newest workflow for `@latest`."""
@@ -164,7 +173,7 @@ class Session:
             ):
                 if event.item is None or event.type == "BOOKMARK":
                     continue
-                yield event.item.object
+                yield _opened(event.item.object)
                 if event.type == "DELETED":
                     return
             self.client.get(WORKFLOWS, name, self.namespace)  # a watch of nothing would last for ever
@@ -173,7 +182,7 @@ class Session:
         listed = self.client.list(WORKFLOWS, self.namespace).items
         if not listed:
             raise RefusalError("no workflows found", "NotFound")
-        return max(listed, key=lambda item: item.object["metadata"]["creationTimestamp"]).object
+        return _opened(max(listed, key=lambda item: item.object["metadata"]["creationTimestamp"]).object)
 
     @property
     def _named_namespace(self) -> str:

@@ -45,7 +45,7 @@ def template_table(templates: Sequence[_Object], *, namespaces: bool = False) ->
 
 
 def _row(one: _Object, now: dt.datetime, wide: bool, namespaces: bool) -> list[str]:
-    meta, spec, status = one["metadata"], one["spec"], one.get("status") or {}
+    meta, spec, status = one["metadata"], one.get("spec") or {}, one.get("status") or {}
     # argo lists without the nodes, but for -o wide: a workflow that waits in a node is shown as running.
     shown = one if wide else {**one, "status": {**status, "nodes": {}}}
     row = [meta["namespace"]] * namespaces + [

@@ -106,7 +106,7 @@ class _Drawing:
         hidden = self._hidden(node)
         if not hidden:
             self.rows.append(self._row(node, prefix))
-        branches = node["type"] == "StepGroup"
+        branches = node.get("type") == "StepGroup"
         children = self._children.get(id, ())
         for index, child in enumerate(children):
             part, under = self._joint(hidden, branches, index, len(children) - 1)
@@ -124,7 +124,7 @@ class _Drawing:
         return (glyphs.first if hidden and index == 0 else glyphs.middle), glyphs.bar
 
     def _hidden(self, node: _Node) -> bool:
-        kind = node["type"]
+        kind = node.get("type")
         return (
             kind == "StepGroup"
             or (kind == "Retry" and len(node.get("children") or ()) == 1)
@@ -133,7 +133,7 @@ class _Drawing:
         )
 
     def _row(self, node: _Node, prefix: str) -> list[str]:
-        kind, phase = node["type"], node.get("phase") or ""
+        kind, phase = node.get("type"), node.get("phase") or ""
         icon = self._style.phase("Suspend" if kind == "Suspend" and phase == "Running" else phase)
         ref = node.get("templateRef") or {}
         template = f"{ref.get('name', '')}/{ref.get('template', '')}" if ref else node.get("templateName") or ""

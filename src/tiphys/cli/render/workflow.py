@@ -51,7 +51,7 @@ def status_text(workflow: _Object) -> str:
     phase = (workflow.get("status") or {}).get("phase") or ""
     if phase == "Running" and is_suspended(workflow):
         return "Running (Suspended)"
-    if phase == "Failed" and workflow["spec"].get("shutdown"):
+    if phase == "Failed" and (workflow.get("spec") or {}).get("shutdown"):
         return "Failed (Terminated)"
     if phase in ("", "Pending"):
         return "Pending" if workflow["metadata"].get("creationTimestamp") else "Unknown"
@@ -61,13 +61,13 @@ def status_text(workflow: _Object) -> str:
 def is_suspended(workflow: _Object) -> bool:
     """The whole, or a node of it, waits to be resumed."""
     nodes = (workflow.get("status") or {}).get("nodes") or {}
-    return bool(workflow["spec"].get("suspend")) or any(
+    return bool((workflow.get("spec") or {}).get("suspend")) or any(
         node.get("type") == "Suspend" and node.get("phase") == "Running" for node in nodes.values()
     )
 
 
 def _block(workflow: _Object, now: dt.datetime, style: Style) -> str:
-    meta, own, status = workflow["metadata"], workflow["spec"], workflow.get("status") or {}
+    meta, own, status = workflow["metadata"], workflow.get("spec") or {}, workflow.get("status") or {}
     by_reference = own.get("workflowTemplateRef") is not None
     # What is run: where a template is referred to, the controller has stored it merged with the workflow.
     spec = (status.get("storedWorkflowTemplateSpec") or own) if by_reference else own
