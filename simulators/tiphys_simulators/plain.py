@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import asyncio
 from collections.abc import Coroutine
 from typing import Any
@@ -12,7 +13,7 @@ from tiphys_simulators.http import HttpProtocol, Request, Response
 __all__ = ["PlainService"]
 
 
-class PlainService:
+class PlainService(abc.ABC):
     """One listener; a subclass answers."""
 
     def __init__(self, clock: SimulatedClock) -> None:
@@ -35,9 +36,9 @@ class PlainService:
         for connection in list(self.connections):
             connection.abort()
 
+    @abc.abstractmethod
     def respond(self, request: Request) -> Response:
         """Answer one request."""
-        raise NotImplementedError
 
     def takes_upload(self, method: str, path: str) -> bool:
         """No images come here."""

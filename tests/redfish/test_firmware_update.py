@@ -279,6 +279,16 @@ def test_the_end_of_an_earlier_flash_is_not_taken_for_this_one(tmp_path: pathlib
             ilo.update(ilo.image())
 
 
+def test_a_run_that_comes_in_the_middle_of_the_restart_waits(world: ObmWorld) -> None:
+    image = world.image()
+    with pytest.raises(TimedOut):
+        world.update(image, timeout=100)  # the image is there, and nothing has happened yet
+    world.bmc.reboot()
+    assert world.update(image).outcome == "updated"
+    assert world.bmc.counters()["update_posts"] == 1
+    assert world.logins("blocked") == 0
+
+
 def test_a_hiccup_costs_no_session(plain: ObmWorld) -> None:
     hiccup = {"action": "answer", "status": 503, "method": "GET", "path": "TaskService/Tasks/", "times": 3}
     plain.bmc.set_faults(rules=[hiccup])

@@ -57,9 +57,13 @@ class Access:
 
     def enter_again(self) -> Mapping[str, Any]:
         """The way in of a run that finds an update under way: the BMC may be in the middle of its restart."""
-        self._await_answers()
-        meet(self.bmc, self.journal, self.target)
-        return self.log_in_again()
+        while True:
+            self._await_answers()
+            try:
+                meet(self.bmc, self.journal, self.target)
+                return self.log_in_again()
+            except Unreachable as error:
+                _log.info("the BMC went away again (%s)", error)
 
     def log_in(self) -> None:
         """One password, one try.
