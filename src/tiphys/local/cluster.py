@@ -127,7 +127,7 @@ class Local:
         try:
             await furnish(self._api, _ROLES)
             self._place.write_kubeconfig(self.server, self._token)
-            server = _Server(self._config(), ready)
+            server = _Server(self._config(), ready, self._app.close)
             tasks = [asyncio.create_task(run()) for run in self._controllers]
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -156,6 +156,7 @@ class Local:
             lifespan="off",
             log_config=None,
             access_log=False,
+            proxy_headers=False,
             ssl_keyfile=self._place.key,
             ssl_certfile=self._place.certificate,
             timeout_graceful_shutdown=1,
@@ -166,9 +167,9 @@ class Local:
 class _Server(uvicorn.Server):
     """uvicorn, told when to stop by us, and telling when it listens."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None]) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._ready, self._stopping = ready, stopping
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -179,4 +180,5 @@ class _Server(uvicorn.Server):
         self._ready()
 
     def stop(self) -> None:
+        self._stopping()
         self.should_exit = True

@@ -232,3 +232,15 @@ def test_a_key_that_is_lost_or_damaged_is_not_replaced(
     path.write_bytes(before)
     stopped.tiphys("up", "-d")
     assert stopped.get("secret", "s")["data"] == {"a": "Yg=="}
+
+
+def test_a_stop_ends_the_watches_of_others_and_leaves_nothing_in_the_log(stopped: Cluster, kubectl: str) -> None:
+    stopped.tiphys("up", "-d")
+    env = {**os.environ, "KUBECONFIG": str(stopped.kubeconfig), "HOME": str(stopped.folder)}
+    stopped.kubectl("create", "configmap", "c")
+    with subprocess.Popen([kubectl, "get", "cm", "-w"], stdout=subprocess.PIPE, text=True, env=env) as watch:
+        assert watch.stdout is not None
+        assert watch.stdout.readline().startswith("NAME")
+        stopped.tiphys("down")
+        assert (stopped.folder / "tiphys.log").read_text() == ""
+        watch.kill()

@@ -34,7 +34,7 @@ from tiphys.kube.server.requests import (
     place_of,
 )
 from tiphys.kube.server.reviews import Reviews
-from tiphys.kube.server.streams import send_log, send_watch
+from tiphys.kube.server.streams import Streams
 from tiphys.kube.server.tokens import Tokens
 from tiphys.kube.server.users import ANONYMOUS, User
 
@@ -66,6 +66,11 @@ class App:
     def __init__(self, api: Api, tokens: Tokens, reviews: Reviews, logs: PodLogs) -> None:
         self._api, self._tokens, self._reviews, self._logs = api, tokens, reviews, logs
         self._openapi = OpenApi(api.catalogue)
+        self._streams = Streams()
+
+    def close(self) -> None:
+        """End watches and logs that are followed; other requests are answered still."""
+        self._streams.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -158,7 +163,7 @@ class App:
 
     async def _read(self, call: Call, place: Place, request: Request) -> None:
         if place.subresource == "log":
-            await send_log(call, self._logs.read(request, call.query))
+            await self._streams.log(call, self._logs.read(request, call.query))
             return
         if not place.resource.stored or place.subresource not in ("", "status"):
             raise status.method_not_allowed()
@@ -185,7 +190,8 @@ class App:
             after=call.query.get("resourceVersion", ""),
             initial=None if initial is None else is_true(initial),
         )
-        await send_watch(call, answers, watch, self._api.store, _number(call, "timeoutSeconds") or None)
+        seconds = _number(call, "timeoutSeconds") or None
+        await self._streams.watch(call, answers, watch, self._api.store, seconds)
 
     async def _create(self, call: Call, place: Place, request: Request) -> None:
         value = await _object(call)

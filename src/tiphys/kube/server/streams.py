@@ -1,13 +1,14 @@
 """Answers that go on: watches, a JSON object a line, and the logs of containers. Called by `http`.
 
-A stream ends when its client goes, when the client's own timeout has passed, or with what it shows.
+A stream ends when its client goes, when the client's own timeout has passed, with what it shows, or with the server.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from tiphys.errors import ApiError
@@ -17,7 +18,7 @@ from tiphys.kube.server.requests import Call
 from tiphys.kube.server.watching import ObjectWatch, RecordEvent
 from tiphys.kube.store.api import Store
 
-__all__ = ["send_log", "send_watch"]
+__all__ = ["Streams"]
 
 _BOOKMARK_SECONDS = 60.0
 _PIECE = 1 << 18
@@ -31,21 +32,70 @@ _LOG_SECONDS = 0.25
 """A log that has nothing to show for so long begins all the same: the client learns that it is there."""
 
 
-async def send_watch(call: Call, answers: Answers, watch: ObjectWatch, store: Store, seconds: float | None) -> None:
-    """Events until the client goes, or `seconds` have passed."""
-    gone = asyncio.ensure_future(_disconnected(call))
-    try:
-        await _begin(call, answers.form.media)
-        async with asyncio.timeout(seconds):
-            await _Watch(call, answers, watch, store).run(gone)
-    except TimeoutError:
-        pass  # the client asked for an end
-    except ApiError as error:
-        await _send(call, encode({"type": "ERROR", "object": error.status}) + b"\n")
-    finally:
-        watch.close()
-        gone.cancel()
-    await _end(call)
+class Streams:
+    """The streams of a server, as long as it serves."""
+
+    def __init__(self) -> None:
+        self._clients: set[asyncio.Future[None]] = set()  # each is done when its stream is to end
+        self._closed = False
+
+    def close(self) -> None:
+        """The server stops: end every stream, as if its client had gone; those that come later end at once."""
+        self._closed = True
+        for client in self._clients:
+            client.cancel()
+
+    @contextmanager
+    def _client(self, call: Call) -> Iterator[asyncio.Future[None]]:
+        gone = asyncio.ensure_future(_disconnected(call))
+        self._clients.add(gone)
+        if self._closed:
+            gone.cancel()
+        try:
+            yield gone
+        finally:
+            self._clients.discard(gone)
+            gone.cancel()
+
+    async def watch(
+        self, call: Call, answers: Answers, watch: ObjectWatch, store: Store, seconds: float | None
+    ) -> None:
+        """Events until the client goes, or `seconds` have passed."""
+        try:
+            with self._client(call) as gone:
+                await _begin(call, answers.form.media)
+                async with asyncio.timeout(seconds):
+                    await _Watch(call, answers, watch, store).run(gone)
+        except TimeoutError:
+            pass  # the client asked for an end
+        except ApiError as error:
+            await _send(call, encode({"type": "ERROR", "object": error.status}) + b"\n")
+        finally:
+            watch.close()
+        await _end(call)
+
+    async def log(self, call: Call, chunks: AsyncIterator[bytes]) -> None:
+        """A log until it ends, or the client goes.
+
+        Raises:
+            ApiError: it cannot be read; nothing has been sent.
+        """
+        with self._client(call) as gone:
+            upcoming = asyncio.ensure_future(anext(chunks, None))
+            try:
+                await asyncio.wait((upcoming, gone), timeout=_LOG_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                if upcoming.done():
+                    upcoming.result()  # an error is the answer
+                await _begin(call, "text/plain")
+                while True:
+                    await asyncio.wait((upcoming, gone), return_when=asyncio.FIRST_COMPLETED)
+                    if gone.done() or (chunk := upcoming.result()) is None:
+                        break
+                    await _send(call, chunk)
+                    upcoming = asyncio.ensure_future(anext(chunks, None))
+            finally:
+                await _let_go(upcoming, chunks)
+        await _end(call)
 
 
 class _Watch:
@@ -96,31 +146,6 @@ class _Watch:
         if lines:
             await _send(self._call, b"".join(lines))
         return min(spent / _SHARE, _LONGEST_PAUSE) if spent > 0.001 else 0.0
-
-
-async def send_log(call: Call, chunks: AsyncIterator[bytes]) -> None:
-    """A log until it ends, or the client goes.
-
-    Raises:
-        ApiError: it cannot be read; nothing has been sent.
-    """
-    gone = asyncio.ensure_future(_disconnected(call))
-    upcoming = asyncio.ensure_future(anext(chunks, None))
-    try:
-        await asyncio.wait((upcoming, gone), timeout=_LOG_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        if upcoming.done():
-            upcoming.result()  # an error is the answer
-        await _begin(call, "text/plain")
-        while True:
-            await asyncio.wait((upcoming, gone), return_when=asyncio.FIRST_COMPLETED)
-            if gone.done() or (chunk := upcoming.result()) is None:
-                break
-            await _send(call, chunk)
-            upcoming = asyncio.ensure_future(anext(chunks, None))
-    finally:
-        gone.cancel()
-        await _let_go(upcoming, chunks)
-    await _end(call)
 
 
 async def _let_go(upcoming: asyncio.Future[Any], chunks: AsyncIterator[bytes]) -> None:

@@ -74,7 +74,7 @@ def _ready(value: _Object, now: dt.datetime) -> str:
 def _pod_status(value: _Object, now: dt.datetime) -> str:
     state = value.get("status") or {}
     shown = str(state.get("reason") or state.get("phase") or "Unknown")
-    for container in state.get("containerStatuses") or ():
+    for container in reversed(state.get("containerStatuses") or ()):  # the first one has the last word
         for kind in ("waiting", "terminated"):
             reason = ((container.get("state") or {}).get(kind) or {}).get("reason")
             shown = reason or shown

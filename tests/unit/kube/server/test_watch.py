@@ -153,3 +153,17 @@ def test_to_watch_is_a_right_of_its_own(serving, verb):
         assert 'cannot watch resource "configmaps"' in answer.message
 
     serving(scenario)
+
+
+def test_a_server_that_stops_ends_its_watches_and_goes_on_answering(serving):
+    async def scenario(http) -> None:
+        async with http.stream(CONFIGMAPS + "?watch=1") as stream:
+            await http("POST", CONFIGMAPS, configmap("a"))
+            assert await shown(stream, 1) == [("ADDED", "a")]
+            http.app.close()
+            assert await stream.line() is None
+        async with http.stream(CONFIGMAPS + "?watch=1") as later:
+            assert await later.line() is None
+        assert (await http("GET", CONFIGMAPS)).code == 200
+
+    serving(scenario)
