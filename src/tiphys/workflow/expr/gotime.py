@@ -11,6 +11,7 @@ import re
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tiphys.errors import ExpressionError
+from tiphys.workflow.expr.regex import Pattern
 
 __all__ = ["LAYOUTS", "format_time", "load_location", "parse_time"]
 
@@ -154,7 +155,7 @@ def _offset(element: str, moment: dt.datetime) -> str:
 
 
 @functools.lru_cache(maxsize=256)
-def _compiled(layout: str) -> re.Pattern[str] | None:
+def _compiled(layout: str) -> Pattern | None:
     pattern, position, names = "", 0, set[str]()
     for match in _ELEMENT.finditer(layout):
         pattern += re.escape(layout[position : match.start()])
@@ -170,8 +171,8 @@ def _compiled(layout: str) -> re.Pattern[str] | None:
         pattern += piece
         position = match.end()
     try:
-        return re.compile(pattern + re.escape(layout[position:]), re.ASCII)
-    except re.error:
+        return Pattern(f"^(?:{pattern}{re.escape(layout[position:])})$")
+    except ExpressionError:
         return None
 
 
@@ -183,10 +184,9 @@ def parse_time(layout: str, text: str, zone: dt.tzinfo = dt.UTC) -> dt.datetime:
     """
     failure = f'parsing time "{text}" as "{layout}": cannot parse "{text}" as "{layout}"'
     pattern = _compiled(layout)
-    match = pattern.fullmatch(text) if pattern is not None else None
-    if match is None:
+    found = pattern.groups(text) if pattern is not None else None
+    if found is None:
         raise ExpressionError(failure)
-    found = {name: value for name, value in match.groupdict().items() if value is not None}
     try:
         return _moment(found, zone)
     except (ValueError, OverflowError) as error:

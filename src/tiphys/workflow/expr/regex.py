@@ -1,4 +1,4 @@
-"""Regular expressions of Go (RE2 syntax) for `matches`, `=~` and sprig's regex functions.
+"""Regular expressions of Go (RE2 syntax) for `matches`, `=~`, sprig's regex functions, and layouts of times.
 
 The one place that names `re2`: it takes time linear in the text whatever the pattern is, where Python's `re` can be
 made to run for hours by a pattern of ten characters.
@@ -36,6 +36,13 @@ class Pattern:
     def matches(self, text: str) -> bool:
         """Some part of the text matches."""
         return next(self._matches(text), None) is not None
+
+    def groups(self, text: str) -> dict[str, str] | None:
+        """The named groups that took part, if the whole text matches."""
+        match = next(self._matches(text), None)
+        if match is None or match.span() != (0, len(text)):
+            return None
+        return {name: value for name, value in match.groupdict().items() if value is not None}
 
     def find(self, text: str) -> str:
         """The first part that matches, "" where none does."""
