@@ -15,6 +15,7 @@ from tiphys.workflow.expr import tags
 __all__ = ["Pattern", "fill_text"]
 
 _NESTED: Final = re.compile(r"\{\{[^{}]*\{\{")
+_DEEPEST: Final = 50  # tags in tags in tags
 _NO_NAMES: Final[frozenset[str]] = frozenset()
 
 
@@ -65,7 +66,9 @@ def fill_text(text: str, scope: Mapping[str, Any], *, strict: bool = False, now:
     if "{{" not in text:
         return text
     filled = tags.substitute(text, scope, strict=strict, now=now)
-    while filled != text and _NESTED.search(text):
+    for _ in range(_DEEPEST):
+        if filled == text or not _NESTED.search(text):
+            break
         text, filled = filled, tags.substitute(filled, scope, strict=strict, now=now)
     return filled
 

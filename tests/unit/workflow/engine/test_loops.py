@@ -107,6 +107,22 @@ def test_each_item_decides_whether_it_runs() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("when", "items"),
+    [
+        ("{{=asInt(item.n) > 1}}", [{"n": 1}, {"n": 2}]),
+        ("{{item.n}} > 1 && {{workflow.parameters.go}} == yes", [{"n": 1}, {"n": 2}]),
+        ("{{=workflow.parameters.go == 'yes'}} && '{{item}}' =~ '^b'", ["a", "b"]),
+        ("{{item}} in ({{workflow.parameters.list}})", ["a", "b"]),
+    ],
+)
+def test_conditions_in_both_languages_speak_of_the_item(when: str, items: list[Any]) -> None:
+    spec = steps_of(step("a", "show", withItems=items, when=when, p="x"), templates=(SHOW,))
+    world = World(workflow({**spec, "arguments": {"parameters": values(go="yes", list="b, c")}})).play()
+    phases = [phase for name, phase in sorted(world.phases().items()) if "(" in name]
+    assert phases == ["Skipped", "Succeeded"]
+
+
 def test_a_condition_that_is_false_for_all_leaves_the_loop_unread() -> None:
     world = spread(withParam="no list", when="1 == 2", p="{{item}}")
     assert world.status["phase"] == "Succeeded"

@@ -36,6 +36,10 @@ def test_nested_tags_are_filled_from_the_inside() -> None:
     assert fill_text("{{a.{{b}}.{{c}}}}", {"b": "1", "c": "2", "a.1.2": "x"}) == "x"
 
 
+def test_tags_that_lead_to_themselves_come_to_an_end() -> None:
+    assert fill_text("{{" * 100 + "a" + "}}" * 100, {"a": "a"}).startswith("{{{{")
+
+
 def test_a_tag_without_an_end_is_an_error() -> None:
     with pytest.raises(ExpressionError, match="Cannot find end tag"):
         Pattern(["{{x"])
