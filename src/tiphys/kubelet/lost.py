@@ -41,6 +41,7 @@ def write_off(pod: Pod, files: PodFiles, now: dt.datetime, *, this_boot: bool) -
     if this_boot:
         sessions = {int(record.get("pid", -1)) for record in (known or {}).get("containers", ())} - {-1}
         killed = kill_leftovers(pod.uid, sessions)
+    files.forget_secrets(pod.uid)
     _log.error("pod %s: %s (%d processes left)", pod, NOBODY_SAW, killed)
     found = files.look(pod.uid)
     return found if found.final else Found(True, 0, final)

@@ -82,9 +82,9 @@ class PodFiles:
         """Make a pod's directory."""
         self.directory(uid).mkdir(mode=0o700, exist_ok=True)
 
-    def uids(self) -> list[str]:
-        """Of all pods that have a directory."""
-        return [path.name for path in (self._root / "pods").iterdir()]
+    def uids(self) -> set[str]:
+        """Of all pods that have a directory, on disk or in memory."""
+        return {path.name for place in (self._root / "pods", self._memory) for path in place.iterdir()}
 
     @contextmanager
     def _opened(self, uid: str) -> Iterator[int]:
@@ -135,9 +135,13 @@ class PodFiles:
         found = [match for name in names if (match := _LOG.fullmatch(name))]
         return sorted(int(match["attempt"]) for match in found if match["container"] == container)
 
+    def forget_secrets(self, uid: str) -> None:
+        """Remove what was kept in memory for a pod that runs no more; its shim does it where it can."""
+        remove_tree(str(self.memory(uid)))
+
     def remove(self, uid: str) -> None:
         """Remove all of a pod: volumes, logs, records."""
-        remove_tree(str(self.memory(uid)))
+        self.forget_secrets(uid)
         remove_tree(str(self.directory(uid)))
 
     def close(self) -> None:

@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from tiphys.errors import TiphysError
 from tiphys.kit.clock import Clock, rfc3339
-from tiphys.kit.names import random_suffix
 from tiphys.kube.client.api import Client
 from tiphys.kube.objects.resources import served
 from tiphys.kubelet.tasks import Tasks
@@ -32,13 +31,19 @@ class Recorder:
         self._clock = clock
         self._node = node
         self._told: dict[str, set[tuple[str, str]]] = {}
+        self._last = 0
 
     def tell(self, pod: Mapping[str, Any], kind: Literal["Normal", "Warning"], reason: str, message: str) -> None:
         """Record that this happened to a pod."""
         told = self._told.setdefault(pod["metadata"]["uid"], set())
         if (reason, message) not in told:
             told.add((reason, message))
-            self._tasks.spawn(self._write(pod["metadata"], kind, reason, message))
+            self._tasks.spawn(self._write(pod["metadata"], self._moment(), kind, reason, message))
+
+    def _moment(self) -> int:
+        """Nanoseconds, ever later: Events are named by them, as Kubernetes does, and so listed in their order."""
+        self._last = max(self._last + 1, int(self._clock().timestamp() * 1e9))
+        return self._last
 
     def started(self, pod: Mapping[str, Any]) -> None:
         """The pod runs."""
@@ -65,13 +70,13 @@ class Recorder:
         """The pod is no more."""
         self._told.pop(uid, None)
 
-    async def _write(self, meta: Mapping[str, Any], kind: str, reason: str, message: str) -> None:
+    async def _write(self, meta: Mapping[str, Any], moment: int, kind: str, reason: str, message: str) -> None:
         now = rfc3339(self._clock())
         about = {key: meta[key] for key in ("name", "namespace", "uid")}
         event = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": f"{meta['name'][:200]}.{random_suffix(12)}", "namespace": meta["namespace"]},
+            "metadata": {"name": f"{meta['name'][:200]}.{moment:x}", "namespace": meta["namespace"]},
             "involvedObject": {"apiVersion": "v1", "kind": "Pod", **about},
             "type": kind,
             "reason": reason,

@@ -163,8 +163,9 @@ def test_a_shim_is_killed(on_node, folder, sandbox) -> None:
             f"setsid env -i sh -c 'echo $$$$ > {folder}/away; sleep 100' & "
             f"sleep 100 & echo $! > {folder}/child; echo $$$$ > {folder}/main; echo said; wait"
         )
-        await node.create("p", "sh", "-c", script)
+        await node.create("p", "sh", "-c", script, spec={"automountServiceAccountToken": True})
         pod = await node.running("p")
+        assert node.kubelet._files.memory(pod["metadata"]["uid"]).exists()
         files = [folder / name for name in ("main", "child", "away")]
         await until_true(lambda: all(file.exists() and file.read_text() for file in files))
         pids = [int(file.read_text()) for file in files]
@@ -177,6 +178,7 @@ def test_a_shim_is_killed(on_node, folder, sandbox) -> None:
         assert (ended["exitCode"], ended["reason"]) == (137, "ContainerStatusUnknown")
         assert ended["message"] == "the end of this container was not seen: its supervision was killed"
         assert await node.log("p") == "said\n"
+        assert not node.kubelet._files.memory(pod["metadata"]["uid"]).exists(), "its secrets neither"
         try:
             # Without namespaces a process that left session and environment behind cannot be told from others.
             known = pids[:2] if node.supervisor().refused else pids
