@@ -141,8 +141,8 @@ def _spread(pattern: Pattern, raw: Mapping[str, Any], when: str, scope_of: Scope
 
 
 def _known_false(when: str) -> bool:
-    """False before an item is known: then nothing of the step need resolve."""
-    if not when:
+    """False whatever the item: then nothing of the step need resolve."""
+    if not when or "{{" in when:
         return False
     try:
         return not condition.evaluate(when)
