@@ -45,7 +45,10 @@ def decode(data: bytes | str) -> Any:
     Raises:
         DecodeError: the text is not JSON; the message says at which byte.
     """
-    return _decoder.decode(data)
+    try:
+        return _decoder.decode(data)
+    except UnicodeDecodeError as error:
+        raise DecodeError(f"not UTF-8: {error.reason} at byte {error.start}") from error
 
 
 def decode_as(data: bytes | str, kind: type[T]) -> T:
@@ -54,7 +57,10 @@ def decode_as(data: bytes | str, kind: type[T]) -> T:
     Raises:
         DecodeError: the text is not JSON, or a field has another type.
     """
-    return msgspec.json.decode(data, type=kind)
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except UnicodeDecodeError as error:
+        raise DecodeError(f"not UTF-8: {error.reason} at byte {error.start}") from error
 
 
 def convert(value: Any, kind: type[T]) -> T:

@@ -83,7 +83,7 @@ class SqliteStore(LogStore):
                 self._next_id = row_id + 1
                 self._replay(Row(revision, key, part, value if value is None else self._unsealed(key, value)))
             (floor,) = self._database.execute("SELECT coalesce(max(floor), 0) FROM compaction").fetchone()
-        except (sqlite3.DatabaseError, DecodeError, KeyError) as error:
+        except (sqlite3.DatabaseError, DecodeError, AttributeError, KeyError, TypeError, UnicodeError) as error:
             raise _damaged(self._path, error) from error
         self._hub.compacted = max(self._hub.compacted, floor)
 
@@ -260,7 +260,7 @@ def _open(path: Path, *, fresh: bool) -> sqlite3.Connection:
         if database is not None:
             database.close()
         raise StoreError(f"{path} cannot be opened for writing: {error}") from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeError) as error:  # the latter: where a damaged text is part of the message
         if database is not None:
             database.close()
         raise _damaged(path, error) from error
