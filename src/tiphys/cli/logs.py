@@ -21,7 +21,9 @@ __all__ = ["COMMAND", "LogOptions", "print_logs", "run"]
 
 _ENDED = frozenset(("Succeeded", "Failed", "Error"))
 _GATHER_SECONDS = 0.1
-"""How long lines are gathered while following, to print those of several pods in the order of time."""
+_GATHER_AT_MOST = dt.timedelta(seconds=0.5)
+"""While following, lines are gathered until none has come for so long, or for at most so long: those of several pods
+are printed in the order of time."""
 
 
 class LogOptions(NamedTuple):
@@ -174,18 +176,23 @@ class _Following:
         for task in (self._watch_pods, self._watch_workflow):
             self._thread(target=self._guarded, args=(task,), daemon=True).start()
         gathered: list[_Line] = []
+        since = self._session.now()
         ended = False
         while True:
+            done = ended and not self._streams  # asked before the queue is: what the streams put is in it by now
             try:
                 event = self._events.get(timeout=_GATHER_SECONDS)
             except queue.Empty:
                 _print(gathered, self._style)
-                gathered = []
-                if ended and not self._streams:
+                gathered, since = [], self._session.now()
+                if done:
                     return
                 continue
             if isinstance(event, _Line):
                 gathered.append(event)
+                if self._session.now() - since > _GATHER_AT_MOST:
+                    _print(gathered, self._style)
+                    gathered, since = [], self._session.now()
             elif event is not None:
                 _print(gathered, self._style)
                 raise event

@@ -167,6 +167,17 @@ def test_logs_are_followed_to_the_end(run: Run, one: Callable[[str], str]) -> No
     assert run("logs", "-f", name) == (0, f"{name}: hello\n{name}: last\n", "")
 
 
+def test_a_pod_that_never_stops_talking_is_heard(run: Run, one: Callable[[str], str]) -> None:
+    name = made(run("submit", one("while echo again; do sleep 0.01; done")))
+    command = [sys.executable, "-m", "tiphys.cli.main", "logs", "-f", name]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"{name}: hello\n"
+        assert run("terminate", name)[0] == 0
+        rest, _ = process.communicate(timeout=30)
+    assert (process.returncode, set(rest.splitlines())) == (0, {f"{name}: again"})
+
+
 def test_the_exit_code_tells_a_failure(run: Run, one: Callable[[str], str]) -> None:
     code, text, _ = run("submit", "--wait", one("exit 3"))
     assert code == 1

@@ -96,8 +96,10 @@ class Stage:
             _write(f"{value['kind'].lower()}/{name} created\n")
 
     def manifests(self, path: str) -> list[dict[str, Any]]:
-        """The objects of a file."""
-        return [value for value in yaml.load_all((self.folder / path).read_text()) if value]
+        """The objects of a file, or of a folder's files as kubectl takes them."""
+        found = self.folder / path
+        files = sorted(found.glob("*.yaml")) if found.is_dir() else [found]
+        return [value for file in files for value in yaml.load_all(file.read_text()) if value]
 
     def say(self, text: str) -> None:
         """Print."""
@@ -201,7 +203,7 @@ def _manifests() -> Path:
     """The WorkflowTemplates: beside the package where it is installed, else in the checkout."""
     package = Path(tiphys.__file__).parent
     for folder in (package / "manifests", package.parent.parent / "workflows"):
-        if (folder / "install.yaml").exists():
+        if (folder / "nautobot-api.yaml").exists():
             return folder
     raise UsageError("the WorkflowTemplates are not installed here; run the demo from a checkout: make demo")
 

@@ -70,7 +70,7 @@ def _set_up(stage: Stage) -> str:
     url = stage.nautobot(_devices(simulator["bmcs"]), token)
     stage.file("secrets.yaml", f"nautobot-env:\n  NAUTOBOT_SUPERUSER_API_TOKEN: {token.read_text()}\n")
     stage.type("tiphys up -d --secret-store nautobot=file:secrets.yaml")
-    stage.kubectl("apply -f workflows/", *stage.manifests("workflows/install.yaml"))
+    stage.kubectl("apply -f workflows/", *stage.manifests("workflows"))
     labelled = {"workflows.argoproj.io/configmap-type": "Parameter"}
     stage.kubectl(f"-n argo-events create configmap nautobot '--from-literal=url={url}'")
     stage.kubectl(
