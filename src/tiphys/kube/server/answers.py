@@ -22,6 +22,8 @@ from tiphys.kube.store.api import Record
 __all__ = ["Answers", "reply", "warnings_of"]
 
 _META = "meta.k8s.io/v1"
+_WARNINGS = 4096
+"""Letters of all warnings together, as in Kubernetes."""
 
 
 class Answers:
@@ -120,8 +122,14 @@ def _list(head: dict[str, Any], items: Iterable[bytes]) -> bytes:
 
 
 def warnings_of(result: Result) -> tuple[tuple[bytes, bytes], ...]:
-    """The Warning headers of an answer: RFC 7234, 299 "Miscellaneous persistent warning"."""
-    return tuple((b"warning", b'299 - "' + _quoted(text) + b'"') for text in result.warnings)
+    """The Warning headers of an answer: RFC 7234, 299 "Miscellaneous persistent warning"; as many as clients take."""
+    headers, left = list[tuple[bytes, bytes]](), _WARNINGS
+    for text in dict.fromkeys(result.warnings):
+        left -= len(text)
+        if left < 0:
+            break
+        headers.append((b"warning", b'299 - "' + _quoted(text) + b'"'))
+    return tuple(headers)
 
 
 def _quoted(text: str) -> bytes:

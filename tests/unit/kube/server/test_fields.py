@@ -83,6 +83,17 @@ def test_words_of_the_refusal_and_of_a_patch(serving):
     serving(scenario, fields={"argoproj.io": Known()})
 
 
+def test_more_warnings_than_a_client_takes(serving):
+    async def scenario(http) -> None:
+        answer = await http("POST", WORKFLOWS, workflow(**{f"field{number:04}": 1 for number in range(2_000)}))
+        assert answer.code == 201
+        warnings = answer.header("warning")
+        assert 50 < len(warnings) < 200
+        assert sum(map(len, warnings)) < 8_000
+
+    serving(scenario, fields={"argoproj.io": Known()})
+
+
 def test_a_validation_that_is_none(serving):
     async def scenario(http) -> None:
         answer = await http("POST", CONFIGMAPS + "?fieldValidation=strict", {"metadata": {"name": "c"}})

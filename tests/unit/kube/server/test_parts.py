@@ -149,6 +149,14 @@ def test_a_watch_shows_the_whole_and_gathers_what_changed_meanwhile(serving):
             while line["object"]["status"]["nodes"]["w-1"]["phase"] != "Failed":
                 line = await stream.line()
             assert line["type"] == "MODIFIED"
+            stream.reads.clear()
+            for number in range(5):
+                await http("PATCH", PATH + "/w", {"status": {"nodes": {"w-1": {"n": number}}}}, kind=MERGE)
+            stream.reads.set()
+            lines = 0
+            while line["object"]["status"]["nodes"]["w-1"].get("n") != 4:
+                line, lines = await stream.line(), lines + 1
+            assert lines <= 2, "one that was under way, and one for all that came meanwhile"
             await http("DELETE", PATH + "/w")
             while line["type"] != "DELETED":
                 line = await stream.line()
