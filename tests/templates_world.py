@@ -11,7 +11,7 @@ import contextlib
 import json
 import pathlib
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any
 
 import yaml
@@ -40,12 +40,22 @@ _KINDS = {
 }
 
 
+def manifests() -> list[dict[str, Any]]:
+    """All that `kubectl apply -f workflows` applies."""
+    return in_order(document for file in WORKFLOWS.glob("*.yaml") for document in yaml.safe_load_all(file.read_text()))
+
+
+def in_order(objects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """By kind and name."""
+    return sorted(objects, key=lambda value: (value["kind"], value["metadata"]["name"]))
+
+
 class Templates:
     """The templates installed in `argo-events`, and what a test does with them."""
 
     def __init__(self, kubeconfig: pathlib.Path) -> None:
         self.client = HttpClient(load(Overrides(kubeconfig=str(kubeconfig)), {}))
-        for document in yaml.safe_load_all((WORKFLOWS / "install.yaml").read_text()):
+        for document in manifests():
             self.put(document)
 
     def put(self, value: dict[str, Any]) -> None:

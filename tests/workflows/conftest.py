@@ -39,7 +39,7 @@ FLEET: list[dict[str, Any]] = [
 
 @pytest.fixture(scope="session")
 def templates(cluster: Any) -> Iterator[Templates]:
-    """Installed from `workflows/install.yaml`."""
+    """Installed."""
     found = Templates(cluster.kubeconfig)
     yield found
     found.client.close()

@@ -1,4 +1,4 @@
-"""The manifests themselves: the contract's names, nothing that Argo would warn of, and install.yaml up to date."""
+"""The manifests: the contract's names, nothing that Argo would warn of, the same by every way to apply them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from templates_world import WORKFLOWS
+from templates_world import WORKFLOWS, in_order, manifests
 
 CONTRACT: dict[str, tuple[str, dict[str, Any], list[str], list[str]]] = {
     # description; workflow arguments (None: must be given); inputs and outputs of `main`
@@ -33,7 +33,7 @@ CONTRACT: dict[str, tuple[str, dict[str, Any], list[str], list[str]]] = {
 
 
 def manifest(name: str) -> dict[str, Any]:
-    return yaml.safe_load((WORKFLOWS / name / "workflowtemplate.yaml").read_text())
+    return yaml.safe_load((WORKFLOWS / f"{name}.yaml").read_text())
 
 
 def main_of(template: dict[str, Any]) -> dict[str, Any]:
@@ -65,15 +65,16 @@ def test_another_workflow_needs_to_give_no_more_than_the_contract_says(name: str
 
 @pytest.mark.parametrize("name", CONTRACT)
 def test_each_has_a_readme(name: str) -> None:
-    text = (WORKFLOWS / name / "README.md").read_text()
+    text = (WORKFLOWS / f"{name}.md").read_text()
     for parameter in main_of(manifest(name))["inputs"]["parameters"]:
         assert f"`{parameter['name']}`" in text, parameter["name"]
     for parameter in main_of(manifest(name))["outputs"].get("parameters", []):
         assert f"`{parameter['name']}`" in text, parameter["name"]
 
 
-def test_install_yaml_is_what_kustomize_builds(kubectl: str, cluster: Any) -> None:
-    assert cluster.kubectl("kustomize", str(WORKFLOWS)) == (WORKFLOWS / "install.yaml").read_text()
+def test_kustomize_builds_what_the_folder_holds(kubectl: str, cluster: Any) -> None:
+    built = yaml.safe_load_all(cluster.kubectl("kustomize", str(WORKFLOWS)))
+    assert in_order(built) == manifests()
 
 
 @pytest.mark.parametrize("how", [("-f", str(WORKFLOWS)), ("-k", str(WORKFLOWS))], ids=["-f", "-k"])
@@ -94,10 +95,10 @@ def test_the_real_argo_finds_nothing_either() -> None:
     binary = WORKFLOWS.parent / ".cache" / "argo" / "argo"
     if not binary.exists():
         pytest.skip(f"{binary} is not built yet: run tests/conformance/test_argo.py first")
-    command = [str(binary), "lint", "--offline", "--strict", "--no-color", str(WORKFLOWS / "install.yaml")]
+    command = [str(binary), "lint", "--offline", "--strict", "--no-color", str(WORKFLOWS)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=50)
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "✔ no linting errors found!", "")
 
 
 def test_lint_finds_nothing(cluster: Any) -> None:
-    assert "no linting errors found" in cluster.tiphys("lint", str(WORKFLOWS / "install.yaml"))
+    assert "no linting errors found" in cluster.tiphys("lint", str(WORKFLOWS))
