@@ -39,6 +39,8 @@ class Host:
         self.namespaces = namespaces
         self.kept = kept
         self.python = python
+        self.survey = sandbox.Survey()
+        self.survey.renew()
         self.drop_capabilities = namespaces and os.geteuid() != 0
         self._base = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC) if namespaces else -1
 
@@ -199,7 +201,8 @@ class Container:
         if self._own_tmp:
             binds.append(sandbox.Bind(self._tmp, _TMP, read_only))
         binds += [sandbox.Bind(source, mount["path"], mount["read_only"]) for source, mount in mounts]
-        sandbox.build(self._host.stage, binds, self._host.kept, self._plan["root_bytes"], read_only=read_only)
+        size, host = self._plan["root_bytes"], self._host
+        sandbox.build(host.survey, host.stage, binds, host.kept, size, read_only=read_only)
 
     def _command(self) -> Command:
         spec = self._spec

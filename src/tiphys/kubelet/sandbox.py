@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Bind", "allowed", "build", "join"]
+__all__ = ["Bind", "Survey", "allowed", "build", "join"]
 
 _DEVICES = ("full", "null", "random", "tty", "urandom", "zero")
 _DEVICE_LINKS = {
@@ -55,6 +55,27 @@ class Bind:
         self.source = source
         self.path = path
         self.read_only = read_only
+
+
+class Survey:
+    """What the host's root holds, looked up once for all containers, and again when it has changed."""
+
+    def __init__(self) -> None:
+        self.links: list[tuple[str, str]] = []
+        self.shown: list[tuple[str, bool]] = []
+        self.run: list[str] = []
+        self._moment = -1
+
+    def renew(self) -> None:
+        """Look, where something has changed."""
+        moment = os.stat("/").st_mtime_ns
+        if moment == self._moment:
+            return
+        entries = [entry for entry in os.scandir("/") if entry.name not in _OWN]
+        self.links = [(entry.name, os.readlink(entry.path)) for entry in entries if entry.is_symlink()]
+        self.shown = [(entry.name, entry.is_dir()) for entry in entries if not entry.is_symlink()]
+        self.run = [name for name in _RUN_KEPT if os.path.isdir(f"/run/{name}")]
+        self._moment = moment
 
 
 def join() -> None:
@@ -95,10 +116,13 @@ def allowed() -> str:
         return answer.read()
 
 
-def build(stage: str, binds: Iterable[Bind], kept: Iterable[str], size: int, *, read_only: bool) -> None:
+def build(
+    survey: Survey, stage: str, binds: Iterable[Bind], kept: Iterable[str], size: int, *, read_only: bool
+) -> None:
     """Make the container's root in this process's mount namespace and move into it.
 
     Args:
+        survey: of the host's root.
         stage: an empty directory to build it on.
         binds: volumes and private directories (`/tmp` among them); parents may be mounted too.
         kept: directories of the host to keep although they lie below a private one (the Python environment).
@@ -111,22 +135,23 @@ def build(stage: str, binds: Iterable[Bind], kept: Iterable[str], size: int, *, 
     syscalls.mount("tmpfs", stage, "tmpfs", MS_NOSUID | MS_NODEV, f"mode=755,size={size}")
     # The stage lies below one of the directories that are bound with all that is mounted below them.
     syscalls.mount("", stage, flags=MS_UNBINDABLE)
+    survey.renew()
     root = _Root(stage)
-    root.lay_out("/", skip=_OWN)
+    root.make_top(survey)
     root.make_dev()
-    root.make_run()
     ordered = sorted(binds, key=lambda bind: bind.path.rstrip("/").count("/"))
     ordered += [Bind(path, path) for path in kept if path.split("/")[1] in _OWN]
-    mounted: list[str] = []
+    points: dict[str, str] = {}
     # All mount points first: making one may lay a directory out anew, which would hide what is mounted below it.
     for bind in ordered:
-        if not any(bind.path == above or bind.path.startswith(above + "/") for above in mounted):
-            root.mount_point(bind.path, os.path.isdir(bind.source))
-        mounted.append(bind.path)
+        if any(bind.path == above or bind.path.startswith(above + "/") for above in points):
+            points[bind.path] = ""  # in another volume, which is not mounted yet
+        else:
+            points[bind.path] = root.mount_point(bind.path, os.path.isdir(bind.source))
     if read_only:
         root.seal(size)
     for bind in ordered:
-        root.bind(bind)
+        root.bind(bind, points[bind.path])
     # Laid over the host's root, not put in its place: unmounting that would wait for every processor (measured: 1 to
     # 3 ms). Whoever joins the namespace, and whoever is in it, finds the uppermost root.
     os.chdir(stage)
@@ -142,19 +167,30 @@ class _Root:
         self._device = os.stat(stage).st_dev
         self._laid_out = False
 
-    def lay_out(self, directory: str, skip: frozenset[str] = frozenset()) -> None:
-        """Show every entry of the host's directory, each bound on its own, so that others can be put beside them."""
+    def make_top(self, survey: Survey) -> None:
+        """Every entry of the host's root, each bound on its own, so that others can be put beside them; an empty /run,
+        but for what name resolution needs.
+        """
+        for name in _OWN:
+            os.mkdir(f"{self._stage}/{name}")
+        for name, target in survey.links:
+            os.symlink(target, f"{self._stage}/{name}")
+        for name, directory in survey.shown:
+            self._show(f"/{name}", directory)
+        for name in survey.run:
+            os.makedirs(f"{self._stage}/run/{name}")
+            syscalls.mount(f"/run/{name}", f"{self._stage}/run/{name}", flags=MS_BIND | MS_REC)
+
+    def _lay_out(self, directory: str) -> None:
         for entry in os.scandir(directory):
-            if entry.name in skip:
-                if directory == "/":
-                    os.mkdir(f"{self._stage}/{entry.name}")
-                continue
-            target = f"{self._stage}{entry.path}"
             if entry.is_symlink():
-                os.symlink(os.readlink(entry.path), target)
+                os.symlink(os.readlink(entry.path), f"{self._stage}{entry.path}")
             else:
-                self._put(target, entry.is_dir())
-                syscalls.mount(entry.path, target, flags=MS_BIND | MS_REC)
+                self._show(entry.path, entry.is_dir())
+
+    def _show(self, path: str, directory: bool) -> None:
+        self._put(f"{self._stage}{path}", directory)
+        syscalls.mount(path, f"{self._stage}{path}", flags=MS_BIND | MS_REC)
 
     @staticmethod
     def _put(target: str, directory: bool) -> None:
@@ -175,13 +211,6 @@ class _Root:
             os.mkdir(f"{dev}/{name}")
         syscalls.mount("/dev/pts", f"{dev}/pts", flags=MS_BIND | MS_REC)
         os.chmod(f"{dev}/shm", 0o1777)  # noqa: S103 - as it is everywhere
-
-    def make_run(self) -> None:
-        """An empty /run, but for what name resolution needs."""
-        for name in _RUN_KEPT:
-            if os.path.isdir(f"/run/{name}"):
-                os.makedirs(f"{self._stage}/run/{name}")
-                syscalls.mount(f"/run/{name}", f"{self._stage}/run/{name}", flags=MS_BIND | MS_REC)
 
     def seal(self, size: int) -> None:
         """Nothing that is there so far can be written; /dev/shm is a file system of its own."""
@@ -228,13 +257,13 @@ class _Root:
                 mode = stat.S_IMODE(os.stat(host).st_mode)
                 syscalls.umount(here)
                 os.chmod(here, mode | 0o700)
-                self.lay_out(host)
+                self._lay_out(host)
 
-    def bind(self, bind: Bind) -> None:
-        """Mount; a mount point inside another volume is made there, as Kubernetes does."""
+    def bind(self, bind: Bind, point: str) -> None:
+        """Mount; a mount point inside another volume (`point` "") is made there, as Kubernetes does."""
         self._laid_out = True
         try:
-            target = self.mount_point(bind.path, os.path.isdir(bind.source))
+            target = point or self.mount_point(bind.path, os.path.isdir(bind.source))
             syscalls.mount(bind.source, target, flags=MS_BIND | MS_REC)
             if bind.read_only:
                 syscalls.make_read_only(target)

@@ -684,3 +684,78 @@ def test_an_end_is_not_shown_before_what_was_captured_is_handed_over(on_node) ->
         assert node.captured["p"]["r"].data == b"hi\n"
 
     on_node(scenario)
+
+
+def test_a_token_is_renewed_while_the_pod_runs(on_node, folder) -> None:
+    async def scenario(node) -> None:
+        here = "/var/run/secrets/kubernetes.io/serviceaccount"
+        script = (
+            f"cp {here}/token {folder}/first; until ! cmp -s {here}/token {folder}/first; do sleep 0.02; done; "
+            f"cat {here}/token > {folder}/second; cat {here}/namespace"
+        )
+        pod = await node.create("p", "sh", "-c", script, spec={"automountServiceAccountToken": True})
+        await until_true(lambda: (folder / "first").exists() and (folder / "first").read_text().count(".") == 2)
+        await node.running("p")
+        node.kubelet._renewal.renew(node.kubelet._pods[pod["metadata"]["uid"]])
+        assert (await node.ended("p"))["status"]["phase"] == "Succeeded"
+        assert (folder / "second").read_text().count(".") == 2
+        assert await node.log("p") == "default"
+
+    on_node(scenario)
+
+
+def test_events_of_a_pod_that_runs_for_a_while_in_their_order(on_node) -> None:
+    async def scenario(node) -> None:
+        await node.create("p", "sleep", "100")
+        await node.running("p")
+        await node.admin.delete(PODS, "p", "default", grace_seconds=1)
+        await node.until("p", lambda pod: pod.get("deleted"))
+
+        async def reasons() -> list[str]:
+            return [item.object["reason"] for item in (await node.admin.list(EVENTS, "default")).items]
+
+        async with asyncio.timeout(10):
+            while (found := await reasons())[-1:] != ["Killing"]:
+                await asyncio.sleep(0.01)
+        assert found == ["Scheduled", "Pulled", "Created", "Started", "Killing"]
+
+    on_node(scenario, limits=Limits(running_after=0.05))
+
+
+def test_thousands_of_ended_pods_cost_little_memory(on_node) -> None:
+    async def scenario(node) -> None:
+        await node.run("p", "true")
+        await until_true(lambda: [pod.value for pod in node.kubelet._pods.values()] == [{}])
+        await node.admin.delete(PODS, "p", "default")
+        await until_true(lambda: not node.kubelet._pods)
+
+    on_node(scenario)
+
+
+def test_what_is_written_is_for_its_owner_only(on_node) -> None:
+    async def scenario(node) -> None:
+        meta = {"annotations": {"tiphys.io/capture": '[{"name": "r", "stdout": true}]'}}
+        pod = await node.run("p", "sh", "-c", "echo a secret, perhaps; echo why > /dev/termination-log", meta=meta)
+        assert node.settings.root.stat().st_mode & 0o077 == 0
+        for path in (*node.pod_dir(pod).iterdir(), node.settings.root / "started"):
+            if path.is_file():
+                assert path.stat().st_mode & 0o077 == 0, path
+
+    on_node(scenario)
+
+
+def test_a_container_of_a_pod_is_refused_by_its_path(on_node) -> None:
+    """What cannot be honoured is refused, wherever it stands; what says nothing is not."""
+
+    async def scenario(node) -> None:
+        probe = {"exec": {"command": ["true"]}}
+        side = {"name": "side", "image": "any", "command": ["true"], "lifecycle": {"preStop": probe}}
+        pod = await node.run("p", "true", others=[side])
+        assert pod["status"]["message"] == "not supported by this kubelet: spec.containers[1].lifecycle"
+        init = {"name": "one", "image": "any", "command": ["true"], "restartPolicy": "Always"}
+        pod = await node.run("q", "true", spec={"initContainers": [init]})
+        assert pod["status"]["message"] == "not supported by this kubelet: spec.initContainers[0].restartPolicy"
+        harmless = {"resources": {"limits": {"memory": "1Mi"}}, "ports": [{"containerPort": 80}], "tty": False}
+        assert (await node.run("r", "true", main=harmless))["status"]["phase"] == "Succeeded"
+
+    on_node(scenario)
