@@ -58,6 +58,7 @@ def open_spec(state: State, workflow: Mapping[str, Any], validate: Validate) -> 
         Refusal: the workflow ends here.
     """
     fresh = not state.status.phase
+    missing = _check(state.library, workflow, validate) if fresh else None
     try:
         spec = _spec_to_execute(state, workflow)
         lens = convert(spec, WorkflowSpec)
@@ -66,7 +67,8 @@ def open_spec(state: State, workflow: Mapping[str, Any], validate: Validate) -> 
     state.library.set_spec(spec, lens.retry_strategy)
     if fresh:
         _require(_missing_templates(state.library, spec))
-        _check(state.library, workflow, validate)
+    if missing is not None:
+        raise missing
     state.variables.describe(workflow, spec)
     state.variables.set("status", state.status.phase or "Running")
     try:
@@ -125,21 +127,27 @@ def _with_variables(state: State, spec: Mapping[str, Any]) -> dict[str, Any]:
     return {**filled, "templates": spec.get("templates") or []}
 
 
-def _check(library: Library, workflow: Mapping[str, Any], validate: Validate) -> None:
+def _check(library: Library, workflow: Mapping[str, Any], validate: Validate) -> Missing | None:
     """As Argo's controller does at its first look; later the spec is what it was, or its owner's business.
 
+    Returns:
+        What must be fetched before all can be checked.
+
     Raises:
-        Missing: an object must be fetched first.
         Refusal: it cannot run.
     """
 
     def look(kind: str, name: str) -> Mapping[str, Any] | str:
-        return library.look(
-            "ClusterWorkflowTemplate" if kind == "ClusterWorkflowTemplate" else "WorkflowTemplate", name
-        )
+        in_cluster = kind == "ClusterWorkflowTemplate"
+        return library.look("ClusterWorkflowTemplate" if in_cluster else "WorkflowTemplate", name)
 
-    if found := validate(workflow, look):
+    try:
+        found = validate(workflow, look)
+    except Missing as missing:
+        return missing
+    if found:
         raise Refusal("Failed", f"invalid spec: {found[0].message}")
+    return None
 
 
 # -- templates --------------------------------------------------------------------------------------------------------

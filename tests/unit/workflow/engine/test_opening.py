@@ -75,6 +75,22 @@ def test_what_validation_refuses_fails_before_anything_runs() -> None:
     assert world.object["metadata"]["labels"]["workflows.argoproj.io/completed"] == "true"
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"entrypoint": "pod", "templates": "x"},
+        {"entrypoint": "pod", "templates": [{**POD, "name": {}}]},
+        {"workflowTemplateRef": "x"},
+        {"entrypoint": ["pod"], "templates": [POD]},
+        {"entrypoint": "pod", "templates": [POD], "arguments": {"parameters": [1]}},
+    ],
+)
+def test_a_spec_of_wrong_types_is_invalid(spec: dict[str, Any]) -> None:
+    world = World(workflow(spec), validate=problems).play()
+    assert world.status["phase"] == "Failed"
+    assert world.status["message"].startswith("invalid spec: spec.")
+
+
 def test_validation_waits_for_the_objects_it_looks_into() -> None:
     spec = steps_of({"name": "a", "templateRef": {"name": "lib", "template": "gone"}})
     lib = {"kind": "WorkflowTemplate", "metadata": {"name": "lib"}, "spec": {"templates": [POD]}}
