@@ -49,7 +49,7 @@ GLOBAL: tuple[Flag, ...] = (
     ),
     Flag("kubeconfig", "string", "Path to a kube config. Only required if out-of-cluster"),
     Flag("log-format", "string", "Taken for argo's sake: there is text only", choices=("text", "json"), default="text"),
-    Flag("loglevel", "string", "Set the logging level. One of: debug|info|warn|error", default="info"),
+    Flag("loglevel", "string", "Taken for argo's sake: what goes wrong is always said", default="info"),
     Flag("namespace", "string", "If present, the namespace scope for this CLI request", short="n"),
     Flag("password", "string", "Password for basic authentication to the API server"),
     Flag("proxy-url", "string", "If provided, this URL will be used to connect via proxy"),
@@ -71,7 +71,7 @@ GLOBAL: tuple[Flag, ...] = (
     Flag("token", "string", "Bearer token for authentication to the API server"),
     Flag("user", "string", "The name of the kubeconfig user to use"),
     Flag("username", "string", "Username for basic authentication to the API server"),
-    Flag("verbose", "bool", "Say on standard error what is asked of the API", short="v"),
+    Flag("verbose", "bool", "Say on standard error which cluster and namespace are meant", short="v"),
 )
 
 
