@@ -131,6 +131,8 @@ class _Controller:
             if isinstance(error, ApiError) and error.code == 409:
                 raise  # somebody else wrote meanwhile: look again
             await self._failed(external, error)
+            if await self._find(_EXTERNALS, key[1], key[0]) is None:
+                return
             raise
         await self._done(external, reason, now)
 
@@ -261,7 +263,11 @@ class _Controller:
     async def _write(self, external: Object, status: Object) -> None:
         about = external["metadata"]
         body = {"metadata": {"uid": about["uid"]}, "status": status}
-        await self._client.patch(_EXTERNALS, about["name"], body, about["namespace"], subresource="status")
+        try:
+            await self._client.patch(_EXTERNALS, about["name"], body, about["namespace"], subresource="status")
+        except ApiError as error:
+            if error.code != 404:  # it was deleted meanwhile
+                raise
 
     async def _tell(self, external: Object, kind: Literal["Normal", "Warning"], reason: str, message: str) -> None:
         event = event_about(

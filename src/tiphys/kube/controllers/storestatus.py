@@ -86,4 +86,8 @@ class _Controller:
         others = [one for one in present if one.get("type") != "Ready"]
         status = {"conditions": [*others, condition], "capabilities": "ReadOnly"}
         body = {"metadata": {"uid": store["metadata"]["uid"]}, "status": status}
-        await self._client.patch(resource, name, body, namespace, subresource="status")
+        try:
+            await self._client.patch(resource, name, body, namespace, subresource="status")
+        except ApiError as error:
+            if error.code != 404:  # it was deleted meanwhile
+                raise

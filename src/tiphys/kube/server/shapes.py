@@ -174,6 +174,130 @@ class _Binding(Struct):
     subjects: list[_Reference] | None = None
 
 
+class _StoreReference(Struct):
+    kind: str | None = None
+    name: str | None = None
+
+
+class _RemoteReference(Struct):
+    conversionStrategy: str | None = None  # noqa: N815
+    decodingStrategy: str | None = None  # noqa: N815
+    key: str | None = None
+    metadataPolicy: str | None = None  # noqa: N815
+    property: str | None = None
+    version: str | None = None
+
+
+class _ExternalData(Struct):
+    extract: _RemoteReference | None = None
+    remoteRef: _RemoteReference | None = None  # noqa: N815
+    secretKey: str | None = None  # noqa: N815
+
+
+class _TemplateItem(Struct):
+    key: str
+    templateAs: str | None = None  # noqa: N815
+
+
+class _TemplateSource(Struct):
+    items: list[_TemplateItem] | None = None
+    name: str | None = None
+
+
+class _TemplateFrom(Struct):
+    configMap: _TemplateSource | None = None  # noqa: N815
+    secret: _TemplateSource | None = None
+    target: str | None = None
+
+
+class _TemplateMetadata(Struct):
+    annotations: dict[str, str] | None = None
+    labels: dict[str, str] | None = None
+
+
+class _Template(Struct):
+    data: dict[str, str] | None = None
+    engineVersion: str | None = None  # noqa: N815
+    mergePolicy: str | None = None  # noqa: N815
+    metadata: _TemplateMetadata | None = None
+    templateFrom: list[_TemplateFrom] | None = None  # noqa: N815
+    type: str | None = None
+
+
+class _Target(Struct):
+    creationPolicy: str | None = None  # noqa: N815
+    deletionPolicy: str | None = None  # noqa: N815
+    immutable: bool | None = None
+    name: str | None = None
+    template: _Template | None = None
+
+
+class _ExternalSpec(Struct):
+    data: list[_ExternalData] | None = None
+    dataFrom: list[_ExternalData] | None = None  # noqa: N815
+    refreshInterval: str | None = None  # noqa: N815
+    refreshPolicy: str | None = None  # noqa: N815
+    secretStoreRef: _StoreReference | None = None  # noqa: N815
+    target: _Target | None = None
+
+
+class _ExternalStatus(Struct):
+    conditions: list[_Object] | None = None
+    refreshTime: str | None = None  # noqa: N815
+    syncedResourceVersion: str | None = None  # noqa: N815
+
+
+class _ExternalSecret(Struct):
+    spec: _ExternalSpec | None = None
+    status: _ExternalStatus | None = None
+
+
+class _FakeRow(Struct):
+    key: str | None = None
+    value: str | None = None
+    valueMap: dict[str, str] | None = None  # noqa: N815
+    version: str | None = None
+
+
+class _FakeProvider(Struct):
+    data: list[_FakeRow] | None = None
+
+
+class _KubernetesServer(Struct):
+    url: str | None = None
+
+
+class _KubernetesAuth(Struct):
+    serviceAccount: _Reference | None = None  # noqa: N815
+
+
+class _KubernetesProvider(Struct):
+    auth: _KubernetesAuth | None = None
+    remoteNamespace: str | None = None  # noqa: N815
+    server: _KubernetesServer | None = None
+
+
+class _Provider(Struct):
+    fake: _FakeProvider | None = None
+    kubernetes: _KubernetesProvider | None = None
+
+
+class _StoreCondition(Struct):
+    namespaceRegexes: list[str] | None = None  # noqa: N815
+    namespaceSelector: _Selector | None = None  # noqa: N815
+    namespaces: list[str] | None = None
+
+
+class _StoreSpec(Struct):
+    conditions: list[_StoreCondition] | None = None
+    provider: _Provider | None = None
+
+
+class _Store(Struct):
+    spec: _StoreSpec | None = None
+    status: _Status | None = None
+
+
 class _Custom(Struct):
     spec: _Object | None = None
     status: _Status | None = None
@@ -191,14 +315,17 @@ class _Event(Struct):
 _SHAPES: dict[str, type[Struct]] = {
     "clusterrolebindings": _Binding,
     "clusterroles": _Role,
+    "clustersecretstores": _Store,
     "configmaps": _ConfigMap,
     "events": _Event,
+    "externalsecrets": _ExternalSecret,
     "leases": _Workflow,
     "namespaces": _Namespace,
     "pods": _Pod,
     "rolebindings": _Binding,
     "roles": _Role,
     "secrets": _Secret,
+    "secretstores": _Store,
     "serviceaccounts": _ServiceAccount,
     "workflows": _Workflow,
 }

@@ -138,6 +138,28 @@ def test_roles_and_bindings_that_mean_nothing(serving, path, value, says):
 
 
 @pytest.mark.parametrize(
+    ("plural", "spec"),
+    [
+        ("externalsecrets", "x"),
+        ("externalsecrets", {"secretStoreRef": "x"}),
+        ("externalsecrets", {"target": {"template": {"data": {"a": 1}}}}),
+        ("externalsecrets", {"data": [{"remoteRef": []}]}),
+        ("externalsecrets", {"refreshInterval": 5}),
+        ("secretstores", {"provider": []}),
+        ("secretstores", {"provider": {"fake": {"data": {}}}}),
+        ("secretstores", {"provider": {"kubernetes": {"auth": {"serviceAccount": "x"}}}}),
+    ],
+)
+def test_what_controllers_look_into_is_what_its_name_promises(serving, plural, spec):
+    async def scenario(http) -> None:
+        path = f"/apis/external-secrets.io/v1/namespaces/ns/{plural}"
+        answer = await http("POST", path, {"metadata": {"name": "x"}, "spec": spec})
+        assert (answer.code, "cannot be handled as a" in answer.message) == (400, True)
+
+    serving(scenario)
+
+
+@pytest.mark.parametrize(
     ("path", "value", "cells"),
     [
         (CONFIGMAPS, {"data": {"a": "b"}, "binaryData": {"c": ""}}, {"Name": "x", "Data": 2}),
