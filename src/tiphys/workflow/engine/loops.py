@@ -91,7 +91,7 @@ def _when_false(when: str) -> str:
 
 def _ready(raw: Mapping[str, Any], name: str = "") -> Ready:
     try:
-        return Ready(name or raw["name"], raw, convert(raw, WorkflowStep))
+        return Ready(name or raw.get("name", ""), raw, convert(raw, WorkflowStep))
     except DecodeError as error:
         raise TemplateError(f"step {raw.get('name', '')!r} cannot be read: {error}") from error
 

@@ -86,6 +86,27 @@ def test_fail_fast_starts_nothing_more_after_a_failure() -> None:
     assert len(world.node("wf")["outboundNodes"]) == 2
 
 
+def test_fail_fast_lets_all_run_that_goes_well() -> None:
+    again = {**POD, "name": "again", "retryStrategy": {"limit": 1}}
+    spec = steps_of(step("a", "again", **FAN), templates=(again,))
+    spec["templates"][0] |= {"parallelism": 2, "failFast": True}
+    world = World(workflow(spec))
+    world.answer = lambda command: ended(command, "Failed" if command.node_name.endswith("(0)") else "Succeeded")
+    world.play()
+    assert (len(world.created), world.status["phase"]) == (10, "Succeeded")
+
+
+def test_attempts_wait_for_a_place_too() -> None:
+    again = {**POD, "name": "again", "retryStrategy": {"limit": 2}}
+    world = World(workflow(steps_of(step("a", "again", **FAN), templates=(again,), parallelism=1)))
+    world.answer = lambda command: ended(command, "Succeeded" if command.node_name.endswith("(1)") else "Failed")
+    world.begin()
+    while not world.run.finished:
+        assert running(world) <= 1
+        assert world.step()
+    assert (len(world.created), world.status["phase"]) == (10, "Succeeded")
+
+
 # -- deadline
 
 
