@@ -46,7 +46,7 @@ def counting(folder: Path, name: str) -> tuple[str, ...]:
     return (
         "sh",
         "-c",
-        f"echo {name} >> {folder}/began; until [ -e {folder}/go ]; do sleep 0.02; done; echo {name} >> {folder}/ended",
+        f"echo {name} >> {folder}/began; until [ -e {folder}/go ] || [ ! -e {folder} ]; do sleep 0.02; done; echo {name} >> {folder}/ended",
     )
 
 
@@ -313,10 +313,12 @@ def test_a_status_that_cannot_be_written_is_written_later(on_node) -> None:
 
 def test_a_pod_of_the_same_name_does_not_get_the_status_of_the_one_before(on_node, folder) -> None:
     async def scenario(node) -> None:
-        await node.create("p", "sh", "-c", f"trap '' TERM; until [ -e {folder}/go ]; do sleep 0.02; done; exit 3")
+        await node.create(
+            "p", "sh", "-c", f"trap '' TERM; until [ -e {folder}/go ] || [ ! -e {folder} ]; do sleep 0.02; done; exit 3"
+        )
         first = await node.running("p")
         await node.admin.delete(PODS, "p", "default", grace_seconds=0)
-        await node.create("p", "sh", "-c", f"until [ -e {folder}/go ]; do sleep 0.02; done")
+        await node.create("p", "sh", "-c", f"until [ -e {folder}/go ] || [ ! -e {folder} ]; do sleep 0.02; done")
         second = await node.running("p")
         assert first["metadata"]["uid"] != second["metadata"]["uid"]
         (folder / "go").touch()
