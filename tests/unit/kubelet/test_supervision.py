@@ -46,7 +46,9 @@ def counting(folder: Path, name: str) -> tuple[str, ...]:
     return (
         "sh",
         "-c",
-        f"echo {name} >> {folder}/began; until [ -e {folder}/go ] || [ ! -e {folder} ]; do sleep 0.02; done; echo {name} >> {folder}/ended",
+        f"echo {name} >> {folder}/began; "
+        f"until [ -e {folder}/go ] || [ ! -e {folder} ]; do sleep 0.02; done; "  # never longer than the test's directory
+        f"echo {name} >> {folder}/ended",
     )
 
 
