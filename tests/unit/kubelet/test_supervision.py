@@ -47,7 +47,7 @@ def counting(folder: Path, name: str) -> tuple[str, ...]:
         "sh",
         "-c",
         f"echo {name} >> {folder}/began; "
-        f"until [ -e {folder}/go ] || [ ! -e {folder} ]; do sleep 0.02; done; "  # never longer than the test's directory
+        f"until [ -e {folder}/go ] || [ ! -e {folder} ]; do sleep 0.02; done; "  # no longer than the test's directory
         f"echo {name} >> {folder}/ended",
     )
 
