@@ -332,7 +332,7 @@ class Kubelet:
             return
         pod.state = told
         if told["final"]:
-            self._ended(pod, told)  # it could not write it: the disk is full
+            self._ended(pod, told)
         else:
             self._show_record(pod, told)
 

@@ -252,6 +252,8 @@ class _Shim:
                 self._tell(final=True)
                 time.sleep(_AGAIN_SECONDS)
             else:
+                # Sooner than the end of this process is seen, which has namespaces to take down before.
+                self._tell(final=True)
                 return
 
     def give_up(self, error: OSError) -> None:

@@ -673,7 +673,7 @@ def test_an_end_is_not_shown_before_what_was_captured_is_handed_over(on_node) ->
         meta = {"annotations": {"tiphys.io/capture": '[{"name": "r", "stdout": true}]'}}
         pod = await node.create("p", "echo", "hi", meta=meta)
         told = node.kubelet.shim_ended
-        node.kubelet.shim_ended = lambda _uid: None
+        node.kubelet.shim_ended = node.kubelet.shim_spoke = lambda _news: None
         await until_true(lambda: "p" in [p.name for p in node.kubelet._pods.values()])
         files, uid = node.kubelet._files, pod["metadata"]["uid"]
         await until_true(lambda: files.look(uid).final and not files.look(uid).supervisor)
