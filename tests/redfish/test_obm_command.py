@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from obm_world import NEW, OLD
+from tiphys.credentials.directory import DirectoryStore
 from tiphys.credentials.kubernetes import KubernetesStore, connect
 from tiphys.errors import UsageError
 from tiphys.kit.redact import Secret
@@ -176,6 +177,29 @@ def test_a_missing_right_is_named(cluster, bmc: BmcHandle, tmp_path: pathlib.Pat
     assert "configmaps" in done.stderr
     assert "verbs" in done.stderr
     assert bmc.counters()["requests"] == 0
+
+
+def test_sigterm_lets_go_of_the_bmc_and_the_next_run_looks_first(bmc: BmcHandle, tmp_path: pathlib.Path) -> None:
+    bmc.set_faults(rules=[{"action": "delay", "method": "PATCH", "seconds": 30}])
+    state = f"--state-dir={tmp_path}/state"
+    command = [sys.executable, "-m", "tiphys.cli.main", *words(bmc, tmp_path, state)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
+        deadline = time.monotonic() + 30
+        while not bmc.counters()["account_patches"] and time.monotonic() < deadline:
+            pass
+        running.terminate()
+        _, stderr = running.communicate(timeout=20)
+    assert running.returncode == 143, stderr
+    assert "Traceback" not in stderr
+    store = DirectoryStore(tmp_path / "state", "r1")
+    record = store.load_record()
+    assert record is not None
+    assert record.holder is None
+    assert store.load_passwords().pending == Secret(NEW)
+    bmc.clear_faults()
+    done = tiphys(*words(bmc, tmp_path, state))
+    assert (done.returncode, json.loads(done.stdout)["outcome"]) == (0, "changed"), done.stderr
+    assert bmc.counters()["account_patches"] == 1
 
 
 def test_no_secret_is_seen_anywhere(bmc: BmcHandle, tmp_path: pathlib.Path) -> None:

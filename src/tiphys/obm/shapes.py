@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["Json", "mappings", "part", "texts", "whole"]
+__all__ = ["Json", "line", "mappings", "part", "texts", "whole"]
 
 Json = Mapping[str, Any]
 
@@ -15,6 +15,14 @@ def part(value: Any, *names: str) -> Json:
     for name in names:
         value = value.get(name) if isinstance(value, Mapping) else None
     return value if isinstance(value, Mapping) else {}
+
+
+def line(value: Any, longest: int = 300) -> str:
+    """A text of the BMC's as one line that a terminal and a log can bear; "" where it is none."""
+    text = value if isinstance(value, str) else ""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text[: 4 * longest]).split())[
+        :longest
+    ]
 
 
 def mappings(value: Any) -> list[Json]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tiphys.obm.shapes import mappings, texts
+from tiphys.obm.shapes import line, mappings, texts
 
 __all__ = ["Verdict", "explain", "judge", "message_ids", "messages"]
 
@@ -71,9 +71,9 @@ def message_ids(body: Any) -> list[str]:
 
 def explain(status: int, body: Any) -> str:
     """An answer in one line for a person: its status and what its messages say. Never a property's value."""
-    said = [str(message.get("Message") or message.get("MessageId") or "").strip() for message in messages(body)]
-    text = " ".join(dict.fromkeys(word for word in said if word))
-    return f"{status}: {text[:300]}" if text else str(status)
+    said = [line(message.get("Message") or message.get("MessageId")) for message in messages(body)]
+    text = line(" ".join(dict.fromkeys(said)))
+    return f"{status}: {text}" if text else str(status)
 
 
 def _change_required(body: Any) -> str | None:

@@ -55,3 +55,10 @@ def test_an_explanation_is_the_status_and_each_message_once() -> None:
     body = error("Base.1.0.GeneralError", text="It failed.")
     body["error"]["@Message.ExtendedInfo"] *= 2
     assert explain(400, body) == "400: It failed."
+
+
+def test_an_explanation_is_one_line_without_control_characters() -> None:
+    body = error("Base.1.0.GeneralError", text="\x1b[2J\r\nError: all is well\n" + "x" * 5000)
+    said = explain(400, body)
+    assert said.isprintable()
+    assert len(said) < 320

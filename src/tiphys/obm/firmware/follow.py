@@ -14,7 +14,7 @@ from tiphys.obm.firmware.task import of_monitor
 from tiphys.obm.firmware.versions import same
 from tiphys.obm.record import UpdateRecord
 from tiphys.obm.redfish import Redfish
-from tiphys.obm.shapes import part
+from tiphys.obm.shapes import line, part
 from tiphys.obm.transport import path_of
 from tiphys.obm.vendors.base import Progress
 
@@ -75,7 +75,7 @@ def read_version(bmc: Redfish) -> str:
     path = path_of(part(service, "FirmwareInventory").get("@odata.id"))
     inventory = [bmc.maybe(member) for member in bmc.members(path)] if path else []
     managers = bmc.members(bmc.link("Managers", _MANAGERS))
-    return bmc.vendor.bmc_version(inventory, bmc.maybe(managers[0]) if managers else {})
+    return line(bmc.vendor.bmc_version(inventory, bmc.maybe(managers[0]) if managers else {}), 100)
 
 
 def tasks(bmc: Redfish) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tiphys.obm.shapes import texts, whole
+from tiphys.obm.shapes import line, texts, whole
 from tiphys.obm.transport import path_of
 from tiphys.obm.vendors.base import Progress
 from tiphys.obm.verdict import explain, message_ids, messages
@@ -22,11 +22,11 @@ _BUSY = ("RAC0679", "AlreadyInProgress", "ServiceTemporarilyUnavailable", "Resou
 
 def of_task(task: Mapping[str, Any]) -> Progress:
     """What a Task resource says; states not known to end go on."""
-    state = str(task.get("TaskState") or "")
+    state = line(task.get("TaskState"), 40)
     percent = whole(task.get("PercentComplete"))
     worst = {str(task.get("TaskStatus") or "")}
     worst |= {str(message.get("MessageSeverity") or message.get("Severity") or "") for message in messages(task)}
-    said = [str(message.get("Message") or message.get("MessageId") or "").strip() for message in messages(task)]
+    said = [line(message.get("Message") or message.get("MessageId")) for message in messages(task)]
     last = next((text for text in reversed(said) if text), "")
     detail = f"{state}: {last}" if last else state
     if state in _FAILED or (state == "Completed" and "Critical" in worst):

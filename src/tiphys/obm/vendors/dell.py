@@ -13,7 +13,7 @@ from typing import Any
 
 from tiphys.kit.redact import Secret
 from tiphys.obm.record import Lockout
-from tiphys.obm.shapes import Json, mappings, part, whole
+from tiphys.obm.shapes import Json, line, mappings, part, whole
 from tiphys.obm.vendors.base import Progress, Vendor
 
 __all__ = ["Dell"]
@@ -90,9 +90,9 @@ class Dell(Vendor):
 
     def job_progress(self, job: Json) -> Progress:
         """JobState and the message, of which JCP052 ("made no progress") is a failure at 100 % (metal-operator#453)."""
-        state = str(job.get("JobState") or "")
+        state = line(job.get("JobState"), 40)
         said = [job, *mappings(job.get("Messages"))]
-        text = " ".join(str(entry.get("Message") or "") for entry in said).strip()
+        text = line(" ".join(line(entry.get("Message")) for entry in said))
         percent = whole(job.get("PercentComplete"))
         failed = any(str(entry.get("MessageId") or "").endswith("JCP052") for entry in said)
         if state in _FAILED or failed or job.get("JobStatus") == "Critical":

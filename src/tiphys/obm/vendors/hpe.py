@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tiphys.obm.record import Lockout
-from tiphys.obm.shapes import Json, part, whole
+from tiphys.obm.shapes import Json, line, part, whole
 from tiphys.obm.vendors.base import Progress, Vendor
 
 __all__ = ["Hpe"]
@@ -59,11 +59,11 @@ class Hpe(Vendor):
         if not isinstance(state, str):
             return None
         percent = whole(oem.get("FlashProgressPercent"))
-        result = str(part(oem, "Result").get("MessageId") or "")
+        result = line(part(oem, "Result").get("MessageId"))
         if state == "Error":
             return Progress("failed", percent, result or "State is Error")
         if state == "Complete":
             return Progress("succeeded", percent, result)
         if state in _RUNNING:
             return Progress("running", percent, state)
-        return Progress("lost", percent, state)
+        return Progress("lost", percent, line(state, 40))
