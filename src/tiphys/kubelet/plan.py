@@ -259,7 +259,7 @@ def _volume(
         path, create = volumes.host_path(volume, settings.host_paths)
         return Volume(name, path, None, create)
     files = volumes.contents(pod, volume, sources, tokens)
-    if files is None:
+    if files is None and not volumes.in_memory(volume):
         return Volume(name, f"{place.directory}/volumes/{name}", None, True)
     return Volume(name, f"{place.memory}/{name}", files, True)
 

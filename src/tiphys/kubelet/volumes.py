@@ -13,7 +13,7 @@ from typing import Any
 from tiphys.errors import SpecError
 from tiphys.kubelet.env import Sources, decoded, field_value, resource_value
 
-__all__ = ["MissingSourceError", "TokenRequest", "contents", "host_path", "kind_of", "token_requests"]
+__all__ = ["MissingSourceError", "TokenRequest", "contents", "host_path", "in_memory", "kind_of", "token_requests"]
 
 _MODE = 0o644
 _KNOWN = ("configMap", "downwardAPI", "emptyDir", "hostPath", "projected", "secret")
@@ -78,6 +78,18 @@ def host_path(volume: Mapping[str, Any], allowed: Sequence[str]) -> tuple[str, b
     if kind not in ("", "Directory", "DirectoryOrCreate", "File"):
         raise SpecError(f'volume "{volume["name"]}": hostPath type {kind} is not supported', "hostPath.type")
     return path, kind == "DirectoryOrCreate"
+
+
+def in_memory(volume: Mapping[str, Any]) -> bool:
+    """Whether an emptyDir is to lie in memory.
+
+    Raises:
+        SpecError: it asks for another medium.
+    """
+    medium = (volume.get("emptyDir") or {}).get("medium") or ""
+    if medium not in ("", "Memory"):
+        raise SpecError(f'volume "{volume["name"]}": emptyDir medium {medium} is not supported', "emptyDir.medium")
+    return bool(medium)
 
 
 def contents(

@@ -509,6 +509,7 @@ def test_what_was_captured_is_handed_over_before_the_end_is_written_and_again_af
     [
         ({"spec": {"volumes": [{"name": "v", "nfs": {"server": "s", "path": "/"}}]}}, "nfs"),
         ({"spec": {"volumes": [{"name": "v", "hostPath": {"path": "/etc"}}]}}, "hostPath /etc is not allowed"),
+        ({"spec": {"volumes": [{"name": "v", "emptyDir": {"medium": "HugePages"}}]}}, "emptyDir medium HugePages"),
         ({"main": {"livenessProbe": {"exec": {"command": ["true"]}}}}, "spec.containers[0].livenessProbe"),
         ({"main": {"securityContext": {"runAsUser": 12345}}}, "spec.containers[0].securityContext.runAsUser"),
         ({"main": {"securityContext": {"privileged": True}}}, "spec.containers[0].securityContext.privileged"),
@@ -757,5 +758,17 @@ def test_a_container_of_a_pod_is_refused_by_its_path(on_node) -> None:
         assert pod["status"]["message"] == "not supported by this kubelet: spec.initContainers[0].restartPolicy"
         harmless = {"resources": {"limits": {"memory": "1Mi"}}, "ports": [{"containerPort": 80}], "tty": False}
         assert (await node.run("r", "true", main=harmless))["status"]["phase"] == "Succeeded"
+
+    on_node(scenario)
+
+
+def test_an_empty_dir_in_memory_goes_with_the_processes(on_node) -> None:
+    async def scenario(node) -> None:
+        main = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
+        spec = {"volumes": [{"name": "v", "emptyDir": {"medium": "Memory"}}]}
+        pod = await node.create("p", "sh", "-c", "echo x > /v/f; cat /v/f; stat -f -c %T /v", main=main, spec=spec)
+        assert (await node.ended("p"))["status"]["phase"] == "Succeeded"
+        assert await node.log("p") == "x\ntmpfs\n"
+        await until_true(lambda: not node.kubelet._files.memory(pod["metadata"]["uid"]).exists())
 
     on_node(scenario)
