@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks import start, store, workflows
+from benchmarks import engine, start, store, workflows
 
-SUITES = {"start": start.measure, "store": store.measure, "workflows": workflows.measure}
+SUITES = {
+    "start": start.measure,
+    "workflows": workflows.measure,
+    "engine": engine.measure,
+    "store": store.measure,
+}
 
 
 def main(names: list[str]) -> None:

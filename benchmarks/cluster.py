@@ -36,17 +36,19 @@ class Cluster:
         )
         return done.stdout
 
-    def seconds(self, *workflows: dict[str, Any], phase: str = "Succeeded") -> float:
+    def seconds(self, *workflows: dict[str, Any], namespace: str = "argo") -> float:
         """From the first POST until a watch has shown that all of them have ended."""
-        listed = self.client.list(WORKFLOWS, "argo", label_selector=COMPLETED)
-        watch = self.client.watch(WORKFLOWS, "argo", label_selector=COMPLETED, resource_version=listed.resource_version)
+        listed = self.client.list(WORKFLOWS, namespace, label_selector=COMPLETED)
+        watch = self.client.watch(
+            WORKFLOWS, namespace, label_selector=COMPLETED, resource_version=listed.resource_version
+        )
         began = time.perf_counter()
-        wanted = {self.client.create(WORKFLOWS, workflow, "argo").name for workflow in workflows}
+        wanted = {self.client.create(WORKFLOWS, workflow, namespace).name for workflow in workflows}
         for event in watch:
             if event.item is None or event.item.name not in wanted:
                 continue
             status = event.item.object["status"]
-            if status["phase"] != phase:
+            if status["phase"] != "Succeeded":
                 raise RuntimeError(f"{event.item.name}: {status['phase']} {status.get('message', '')}")
             wanted.discard(event.item.name)
             if not wanted:

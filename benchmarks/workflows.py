@@ -5,8 +5,10 @@ Beside each stands what the machine itself needs for the same work, measured in 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pathlib
 import statistics
 import subprocess
 import sys
@@ -18,7 +20,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from benchmarks.cluster import Cluster, cluster, workflow
+from tiphys.errors import ApiError
+from tiphys.kit import yaml
+from tiphys.kube.objects.resources import by_kind, served
 
+ROOT = pathlib.Path(__file__).parents[1]
+CONFIGMAPS = served("", "configmaps")
 RUNS = 5
 TRUE = {"name": "true", "container": {"image": "busybox", "command": ["sh", "-c", "true"]}}
 PYTHON = {"name": "python", "script": {"image": "python", "command": ["python"], "source": "print(1)"}}
@@ -60,9 +67,32 @@ def _http(here: Cluster) -> float:
         return 1000 / here.seconds(_fan(1000, {"name": "get", "http": {"url": url}}))
 
 
-def _one_http(here: Cluster) -> float:
-    with _server(0.005) as url:
-        return 1000 * here.seconds(workflow({"name": "get", "http": {"url": url}}))
+def _device(here: Cluster) -> float:
+    """The page's first workflow, by its template, on a Nautobot that answers in 5 ms."""
+    with _server(0.005, b'{"results": [{"id": "1", "name": "r1"}]}') as url:
+        _install(here, url)
+        run = {"workflowTemplateRef": {"name": "get-device-nautobot"}}
+        run["arguments"] = {"parameters": [{"name": "hostname", "value": "r1"}]}  # type: ignore[dict-item]
+        manifest = workflow({"name": "-"}) | {"spec": run}
+        return 1000 * statistics.median(here.seconds(manifest, namespace="argo-events") for _ in range(5))
+
+
+def _install(here: Cluster, url: str) -> None:
+    """The templates, once; the address of Nautobot, each time."""
+    client = here.client
+    files = sorted((ROOT / "workflows").glob("*.yaml"))
+    documents = [value for file in files for value in yaml.load_all(file.read_text()) if value]
+    labels = {"workflows.argoproj.io/configmap-type": "Parameter"}
+    secret = {"metadata": {"name": "nautobot-token"}, "stringData": {"bearer_token": "Token x"}}
+    documents += [{"apiVersion": "v1", "kind": "Secret", **secret}]
+    for value in documents:
+        resource = by_kind(value["apiVersion"].rpartition("/")[0], value["kind"])
+        with contextlib.suppress(ApiError):  # there since the first run
+            client.create(resource, value, "argo-events")  # type: ignore[arg-type]
+    config = {"metadata": {"name": "nautobot", "labels": labels}, "data": {"url": url.rstrip("/")}}
+    with contextlib.suppress(ApiError):
+        client.delete(CONFIGMAPS, "nautobot", "argo-events")
+    client.create(CONFIGMAPS, config, "argo-events")
 
 
 def _submit(here: Cluster) -> float:
@@ -93,7 +123,7 @@ _WORKLOADS: tuple[tuple[str, str, Callable[[Cluster], float]], ...] = (
     ("chain of 100 such steps", "ms/step", _chain),
     ("1,000 Python script steps", "steps/s", _rate(1000, lambda: _fan(1000, PYTHON))),
     ("1,000 HTTP nodes, a local server", "nodes/s", _http),
-    ("one HTTP node, answered in 5 ms, to Succeeded seen", "ms", _one_http),
+    ("get-device-nautobot, POST to Succeeded seen", "ms", _device),
     ("500 one-step workflows at once", "workflows/s", _many),
     ("tiphys get @latest, whole process", "s", _get),
     ("tiphys submit, whole process", "s", _submit),
@@ -148,21 +178,23 @@ def _physical() -> list[dict[str, Any]]:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     pause = 0.0
+    body = b"{}"
 
     def do_GET(self) -> None:
         time.sleep(self.pause)  # a server that needs its time
         self.send_response(200)
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(self.body)))
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(self.body)
 
     def log_message(self, *arguments: Any) -> None:
         pass
 
 
 @contextmanager
-def _server(pause: float = 0.0) -> Iterator[str]:
-    handler = type("Handler", (_Handler,), {"pause": pause})
+def _server(pause: float = 0.0, body: bytes = b"{}") -> Iterator[str]:
+    handler = type("Handler", (_Handler,), {"pause": pause, "body": body})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
