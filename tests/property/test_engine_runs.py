@@ -197,7 +197,7 @@ def test_phases_only_move_forward_whatever_comes(
             assert world.status["phase"] == "Running"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(_workflows(), _ENDINGS, st.integers(0, 2**32))
 def test_the_same_events_at_the_same_moments_give_the_same_changes(
     manifest: dict[str, Any], ends: dict[str, str], seed: int
@@ -225,7 +225,7 @@ def test_the_same_events_at_the_same_moments_give_the_same_changes(
     assert [c.commands for c in replayed] == [c.commands for c in world.changes]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(_workflows(), _ENDINGS, st.integers(0, 2**32), st.sampled_from(["Stop", "Terminate"]), st.integers(0, 12))
 def test_a_shutdown_at_any_moment_ends_everything(
     manifest: dict[str, Any], ends: dict[str, str], seed: int, shutdown: str, after: int
@@ -248,7 +248,7 @@ def test_a_shutdown_at_any_moment_ends_everything(
     assert all(_RANK[node["phase"]] == 2 for node in world.status["nodes"].values())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(_workflows(), _ENDINGS, st.integers(0, 2**32))
 def test_what_is_written_is_what_the_run_knows(manifest: dict[str, Any], ends: dict[str, str], seed: int) -> None:
     world = _play(manifest, ends, random.Random(seed))

@@ -76,14 +76,15 @@ class Root:
         phase = _PHASES.get(entry.phase, entry.phase)
         handler = exit_of(self._lens.on_exit, self._lens.hooks, self.spec, state.arguments)
         name = f"{state.name}.onExit"
-        if handler is None or not (state.limits.allows(on_exit=True) or state.tree.named(name) is not None):
+        begun = state.tree.named(name) is not None  # then it is seen through to its end
+        if handler is None or not (begun or state.limits.allows(on_exit=True)):
             self._end = self._outcome(entry, None)
             return
         variables = state.variables
         variables.set("status", phase)
         variables.set("failures", failures(state.tree.nodes.values(), state.name))
         try:
-            if not handler.wanted(variables.values, state.now):
+            if not begun and not handler.wanted(variables.values, state.now):
                 self._end = self._outcome(entry, None)
                 return
         except ExpressionError as failure:

@@ -120,12 +120,13 @@ class Enclosing(Execution):
         Raises:
             ExpressionError: its expression cannot be evaluated.
         """
-        if handler is None or not subject.completed or not self.state.limits.allows(on_exit=True):
+        begun = self.state.tree.named(f"{subject.name}.onExit") is not None  # then it is seen through to its end
+        if handler is None or not subject.completed or not (begun or self.state.limits.allows(on_exit=True)):
             return False
         scope = dict(scope_of(handler.names, handler.everything))
         prefix = f"{self.role}.{name}"
         scope |= of_node(self.state.tree, prefix, subject) | {f"{prefix}.status": subject.phase}
-        if not handler.wanted(scope, self.state.now):
+        if not begun and not handler.wanted(scope, self.state.now):
             return False
         call = Call(
             name=f"{subject.name}.onExit",

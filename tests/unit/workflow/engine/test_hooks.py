@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine_world import POD, World, dag_of, ended, outcomes, run_of, step, steps_of, workflow
+from engine_world import POD, World, dag_of, ended, outcomes, run_of, step, steps_of, values, workflow
+from tiphys.workflow.engine.protocol import PodReport
 
 TIDY = {"name": "tidy", "container": {"image": "x", "args": ["{{workflow.status}} {{workflow.failures}}"]}}
 
@@ -135,6 +136,31 @@ def test_each_item_of_a_loop_has_its_own() -> None:
 def test_a_loop_of_a_dag_has_one_for_each_item_and_one_for_the_whole() -> None:
     world = World(workflow(dag_of(step("a", withItems=[0, 1], onExit="tidy"), templates=(POD, TIDY)))).play()
     assert {"wf.a(0:0).onExit", "wf.a(1:1).onExit", "wf.a.onExit"} <= set(world.phases())
+    assert world.status["phase"] == "Succeeded"
+
+
+@pytest.mark.parametrize("shape", [steps_of, dag_of])
+def test_a_termination_ends_a_steps_handler_too(shape: Any) -> None:
+    world = World(workflow(shape(step("a", onExit="tidy"), templates=(POD, TIDY))))
+    world.begin()
+    world.finish_pod("a")
+    world.handle(PodReport(world.node("a.onExit")["id"], "Running"))
+    world.edit({"spec": {"shutdown": "Terminate"}})
+    assert world.node("a.onExit")["message"] == "workflow shutdown with strategy:  Terminate"
+    assert world.stopped == [world.node("a.onExit")["id"]]
+    assert world.run.finished
+
+
+def test_a_handler_that_has_begun_is_seen_through_whatever_its_expression_says_now() -> None:
+    hook = {"template": "tidy", "expression": "workflow.parameters.tidy == 'yes'"}
+    spec = steps_of(step("a", hooks={"exit": hook}), templates=(POD, TIDY), hooks={"exit": hook})
+    world = World(workflow({**spec, "arguments": {"parameters": values(tidy="yes")}}))
+    world.begin()
+    world.finish_pod("a")
+    world.edit({"spec": {"arguments": {"parameters": values(tidy="no")}}})
+    assert world.status["phase"] == "Running"
+    world.finish_pod("a.onExit")
+    assert "wf.onExit" not in world.phases()
     assert world.status["phase"] == "Succeeded"
 
 

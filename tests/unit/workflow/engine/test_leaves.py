@@ -50,6 +50,17 @@ def test_all_inputs_can_be_had_as_json() -> None:
     ]
 
 
+def test_a_template_knows_where_its_outputs_go() -> None:
+    template = {
+        "name": "pod",
+        "container": {"image": "x", "args": ["{{outputs.parameters.o.path}} {{outputs.parameters.none.path}}"]},
+        "outputs": {"parameters": [{"name": "o", "valueFrom": {"path": "/tmp/o"}}, {"name": "none"}]},
+    }
+    world = one(template)
+    world.begin()
+    assert world.created[0].template["container"]["args"] == ["/tmp/o {{outputs.parameters.none.path}}"]
+
+
 def test_reports_move_a_node_forward_only() -> None:
     world = one(POD)
     world.begin()
