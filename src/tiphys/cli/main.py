@@ -7,6 +7,7 @@ A module of this package is a command; only that of the command that runs is loa
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -71,6 +72,9 @@ _BROKEN_PIPE, _INTERRUPTED = 141, 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no ✔ shows a question mark
     try:
         code = _run(words)
         sys.stdout.flush()

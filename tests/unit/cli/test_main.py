@@ -147,6 +147,15 @@ def test_a_reader_who_has_left_is_met_with_silence() -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+def test_a_terminal_without_unicode_is_no_error(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "empty.yaml"
+    path.write_text("kind: ConfigMap\n")
+    env = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run([*TIPHYS, "lint", "--offline", str(path)], capture_output=True, env=env, timeout=30)
+    assert done.returncode == 1
+    assert done.stdout == b"? found nothing to lint in the specified paths, failing...\n"
+
+
 def test_interrupting_is_silent(cluster: Cluster, tmp_path: pathlib.Path) -> None:
     path = tmp_path / "waits.yaml"
     path.write_text(
