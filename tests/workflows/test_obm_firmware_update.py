@@ -72,7 +72,10 @@ def test_no_image_on_record(templates: Templates, bmcs: list[BmcHandle]) -> None
 
 def test_an_image_for_another_machine(templates: Templates, bmcs: list[BmcHandle], images: dict[str, Any]) -> None:
     before = bmcs[2].state()["firmware"]
-    update(templates, bmcs[2], **given(images["ilo5"])).failed("exit code 22")
+    outcome = update(templates, bmcs[2], **given(images["ilo5"])).failed()
+    message = outcome.node("obm-firmware-update")["message"]
+    assert message.startswith("main: Error (exit code 22): ")
+    assert "\n" not in message  # one sentence, not the log
     assert bmcs[2].state()["firmware"] == before
     assert bmcs[2].counters()["update_posts"] == 1
 

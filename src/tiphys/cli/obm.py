@@ -83,6 +83,12 @@ def _common(parser: argparse.ArgumentParser, *, wait: float) -> None:
     parser.add_argument("--state-dir", default="", metavar="DIR", help="keep the records there; no cluster is used")
     parser.add_argument("--outputs", default="", metavar="DIR", help="write the outputs there, one file each")
     parser.add_argument(
+        "--message-file",
+        default="",
+        metavar="FILE",
+        help="write the sentence on the outcome there, too: a pod's message",
+    )
+    parser.add_argument(
         "--wait", type=float, default=wait, metavar="SECONDS", help=f"for another run, or a log-in; default {wait:.0f}"
     )
 
@@ -201,6 +207,11 @@ def _report(options: argparse.Namespace, ended: Mapping[str, Any]) -> None:
                 (folder / name).write_text(str(value).lower() if isinstance(value, bool) else str(value))
         except OSError as error:
             sys.stderr.write(f"Error: the outputs cannot be written to {folder}: {error.strerror}\n")
+    if options.message_file and ended["outcome"] != "error":  # of an error the log says more: the right that is missing
+        try:
+            Path(options.message_file).write_text(str(ended["message"]))
+        except OSError as error:
+            sys.stderr.write(f"Error: {options.message_file} cannot be written: {error.strerror}\n")
     line = {"device": options.device, "address": options.address, **ended}
     sys.stdout.write(encode(line).decode() + "\n")
     sys.stdout.flush()
