@@ -14,7 +14,7 @@ import time
 from tiphys.kubelet import records, sandbox, syscalls, warm
 from tiphys.kubelet.logwriter import LogWriter
 from tiphys.kubelet.payload import remove_tree
-from tiphys.kubelet.process import Command, StartError, find_executable, start
+from tiphys.kubelet.process import Command, StartError, born, find_executable, start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,6 +169,8 @@ class Container:
             # No `finally`: the fork of a Python step passes here too, on its way up, with its descriptors closed.
             try:
                 self.state["pid"] = start(command, out[1], err[1])
+                if not self._host.namespaces:
+                    self.state["born"] = born(self.pid)
             except (StartError, OSError):
                 os.close(out[1])
                 os.close(err[1])

@@ -11,18 +11,20 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Collection
+from collections.abc import Mapping
+
+from tiphys.kubelet.process import born
 
 __all__ = ["kill_leftovers"]
 
 _ROUNDS = 20
 
 
-def kill_leftovers(uid: str, sessions: Collection[int]) -> int:
+def kill_leftovers(uid: str, sessions: Mapping[int, int]) -> int:
     """Kill all that is left of a pod; returns how many processes there were.
 
     Args:
-        sessions: pids of the containers' first processes, as a record of this boot has them.
+        sessions: of containers without a mount namespace, the first processes: pid and start time (`process.born`).
     """
     killed: set[int] = set()
     for _ in range(_ROUNDS):
@@ -39,7 +41,7 @@ def kill_leftovers(uid: str, sessions: Collection[int]) -> int:
     return len(killed)
 
 
-def _find(mark: bytes, sessions: Collection[int]) -> list[int]:
+def _find(mark: bytes, sessions: Mapping[int, int]) -> list[int]:
     own = _namespace("self")
     marked: dict[int, bool] = {0: False, own: False}
     found = []
@@ -55,15 +57,24 @@ def _find(mark: bytes, sessions: Collection[int]) -> list[int]:
     return found
 
 
-def _marked(pid: str, mark: bytes, sessions: Collection[int]) -> bool:
+def _marked(pid: str, mark: bytes, sessions: Mapping[int, int]) -> bool:
     if mark in _read(f"/proc/{pid}/environ"):
         return True
     if not sessions:
         return False
     try:
-        return os.getsid(int(pid)) in sessions
+        session = os.getsid(int(pid))
     except ProcessLookupError:
         return False
+    return session in sessions and _is_or_was(session, sessions[session])
+
+
+def _is_or_was(pid: int, start: int) -> bool:
+    """Whether no other process has the number by now (the restart of a container that tiphys runs in gives it away)."""
+    try:
+        return born(pid) == start
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def _namespace(pid: str) -> int:

@@ -39,8 +39,8 @@ def write_off(pod: Pod, files: PodFiles, now: dt.datetime, *, this_boot: bool) -
         files.write_off(pod.uid, final)
     killed = 0
     if this_boot:
-        sessions = {int(record.get("pid", -1)) for record in (known or {}).get("containers", ())} - {-1}
-        killed = kill_leftovers(pod.uid, sessions)
+        records = (known or {}).get("containers", ())
+        killed = kill_leftovers(pod.uid, {record["pid"]: record["born"] for record in records if "born" in record})
     files.forget_secrets(pod.uid)
     _log.error("pod %s: %s (%d processes left)", pod, NOBODY_SAW, killed)
     found = files.look(pod.uid)
@@ -55,4 +55,4 @@ async def end_stray(uid: str, files: PodFiles) -> None:
             os.kill(found.supervisor, signal.SIGTERM)
         await asyncio.sleep(_STRAY_PAUSE)
     if found.started and not found.final:
-        kill_leftovers(uid, ())
+        kill_leftovers(uid, {})

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tiphys.kubelet.warm import Invocation
 
-__all__ = ["Become", "Command", "StartError", "end_children", "find_executable", "start"]
+__all__ = ["Become", "Command", "StartError", "born", "end_children", "find_executable", "start"]
 
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _KILL_SECONDS = 5.0
@@ -174,6 +174,12 @@ def _reset_signals() -> None:
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def born(pid: int) -> int:
+    """When a process was started, in clock ticks since the machine was: tells it from a later one of its number."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return int(file.read().rpartition(b")")[2].split()[19])
 
 
 def _children() -> list[int]:

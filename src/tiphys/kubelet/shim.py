@@ -153,6 +153,8 @@ class _Shim:
                     self._poll.register(fd, select.POLLIN)
                 if container.ended:
                     self._container_ended(container)
+            if not self._host.namespaces:
+                self._write(tell=False)  # which processes they are: nothing else marks what descends from them
         return all(c.ended and not c.waiting for c in containers)
 
     def _reap(self) -> None:

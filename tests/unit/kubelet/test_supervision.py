@@ -163,7 +163,7 @@ def test_a_shim_is_killed(on_node, folder, sandbox) -> None:
     async def scenario(node) -> None:
         script = (
             f"setsid env -i sh -c 'echo $$$$ > {folder}/away; sleep 100' & "
-            f"sleep 100 & echo $! > {folder}/child; echo $$$$ > {folder}/main; echo said; wait"
+            f"env -i sleep 100 & echo $! > {folder}/child; echo $$$$ > {folder}/main; echo said; wait"
         )
         await node.create("p", "sh", "-c", script, spec={"automountServiceAccountToken": True})
         pod = await node.running("p")
@@ -237,7 +237,10 @@ def test_a_reboot(on_node, folder, monkeypatch, directory) -> None:
     on_node(scenario)
 
 
-def test_after_a_reboot_nobody_elses_process_is_killed(on_node, folder, monkeypatch) -> None:
+@pytest.mark.parametrize("boot", ["another", "the same"])
+def test_nobody_elses_process_is_killed_for_its_number(on_node, folder, monkeypatch, boot) -> None:
+    """After a reboot, or after the restart of a container that tiphys runs in."""
+
     async def scenario(node) -> None:
         await node.create("p", *counting(folder, "p"))
         await began(folder, 1)
@@ -250,7 +253,8 @@ def test_after_a_reboot_nobody_elses_process_is_killed(on_node, folder, monkeypa
             main = json.loads(record)["containers"][0]["pid"]
             changed = record.replace(f'"pid":{main}', f'"pid":{other.pid}')
             (node.pod_dir(pod) / "state").write_text(changed + "\n")
-            monkeypatch.setattr(kubelet_module, "_boot_id", lambda: "another-boot")
+            if boot == "another":
+                monkeypatch.setattr(kubelet_module, "_boot_id", lambda: "another-boot")
             await node.begin()
             await node.ended("p")
             assert other.poll() is None
