@@ -248,6 +248,55 @@ def test_a_shutdown_at_any_moment_ends_everything(
     assert all(_RANK[node["phase"]] == 2 for node in world.status["nodes"].values())
 
 
+@settings(max_examples=60, deadline=None)
+@given(_workflows(), _ENDINGS, st.integers(0, 2**32))
+def test_a_pause_at_any_moment_changes_nothing_but_the_time(
+    manifest: dict[str, Any], ends: dict[str, str], seed: int
+) -> None:
+    manifest["spec"].pop("activeDeadlineSeconds", None)
+    whole = _play(manifest, ends, random.Random(seed))
+    choose = random.Random(seed)
+    world = World(manifest, lambda command: _end_of(command, ends))
+    world.begin()
+    while not world.run.finished:
+        if choose.random() < 0.3:
+            world.edit({"spec": {"suspend": True}})
+            known = {command.node_id for command in world.created}
+            for node_id in list(world.pods)[: choose.randint(0, 3)]:
+                world.handle(world.answer(world.pods.pop(node_id)))
+            assert {command.node_id for command in world.created} == known
+            assert not world.run.finished
+            world.edit({"spec": {"suspend": None}})
+        elif not world.step():
+            break
+        world.begin()
+    assert world.run.finished
+    assert _outcome(world) == _outcome(whole)
+
+
+@settings(max_examples=60, deadline=None)
+@given(_workflows(), _ENDINGS, st.integers(0, 2**32), st.integers(1, 60))
+def test_a_deadline_at_any_moment_ends_everything_but_exit_handlers(
+    manifest: dict[str, Any], ends: dict[str, str], seed: int, seconds: int
+) -> None:
+    manifest["spec"]["activeDeadlineSeconds"] = seconds
+    choose = random.Random(seed)
+    world = World(manifest, lambda command: _end_of(command, ends))
+    world.begin()
+    while not world.run.finished and (world.now - START).total_seconds() < 200:
+        if world.pods and choose.random() < 0.5:
+            world.handle(world.answer(world.pods.pop(choose.choice(list(world.pods)))))
+        world.tick(choose.randint(1, 20))
+        if choose.random() < 0.2 and not world.run.finished:
+            world.reopen()
+        if (world.now - START).total_seconds() > seconds + 20:
+            running = [node for node in world.run.nodes.values() if node["id"] in world.pods]
+            assert all("onExit" in node["name"] for node in running)
+            for node_id in list(world.pods):
+                world.handle(world.answer(world.pods.pop(node_id)))
+    assert world.run.finished
+
+
 @settings(max_examples=100, deadline=None)
 @given(_workflows(), _ENDINGS, st.integers(0, 2**32))
 def test_what_is_written_is_what_the_run_knows(manifest: dict[str, Any], ends: dict[str, str], seed: int) -> None:
