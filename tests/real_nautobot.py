@@ -129,7 +129,7 @@ def _install(version: str) -> None:
     shutil.rmtree(home, ignore_errors=True)
     subprocess.run([python, "-m", "venv", home], check=True, timeout=120)
     pip = [home / "bin" / "pip", "install", "-q", "--disable-pip-version-check", f"nautobot=={version}"]
-    done = subprocess.run(pip, capture_output=True, text=True, timeout=500)
+    done = subprocess.run(pip, capture_output=True, text=True, timeout=900)
     if done.returncode and any(word in done.stderr for word in ("Connection", "resolve", "No matching distribution")):
         pytest.skip(f"Nautobot {version} cannot be installed: PyPI cannot be reached")
     assert done.returncode == 0, done.stderr

@@ -16,7 +16,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "nautobot" in item.path.parent.name:
             item.add_marker(pytest.mark.conformance)
-            item.add_marker(pytest.mark.timeout(600))  # the first one installs it
+            item.add_marker(pytest.mark.timeout(1500))  # the first one installs it
 
 
 @pytest.fixture(scope="session", params=VERSIONS)
