@@ -33,11 +33,12 @@ _TMP = "/tmp"  # noqa: S108 - the container's own
 class Host:
     """What the zygote knows of the place: how containers are kept apart, and where things lie."""
 
-    def __init__(self, root: str, namespaces: bool, kept: list[str], python: bool) -> None:
+    def __init__(self, root: str, namespaces: bool, kept: list[str], hidden: str, python: bool) -> None:
         self.root = root
         self.stage = f"{root}/stage"
         self.namespaces = namespaces
         self.kept = kept
+        self.hidden = hidden
         self.python = python
         self.survey = sandbox.Survey()
         self.survey.renew()
@@ -204,7 +205,7 @@ class Container:
             binds.append(sandbox.Bind(self._tmp, _TMP, read_only))
         binds += [sandbox.Bind(source, mount["path"], mount["read_only"]) for source, mount in mounts]
         size, host = self._plan["root_bytes"], self._host
-        sandbox.build(host.survey, host.stage, binds, host.kept, size, read_only=read_only)
+        sandbox.build(host.survey, host.stage, binds, host.kept, host.hidden, size, read_only=read_only)
 
     def _command(self) -> Command:
         spec = self._spec

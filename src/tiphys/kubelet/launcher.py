@@ -19,7 +19,7 @@ from tiphys.kubelet.plan import ContainerConfigError, Place, Plan, make
 from tiphys.kubelet.pod import Pod
 from tiphys.kubelet.podfiles import PodFiles
 from tiphys.kubelet.recorder import Recorder
-from tiphys.kubelet.settings import KubeletSettings
+from tiphys.kubelet.settings import KubeletSettings, python_environment
 from tiphys.kubelet.sources import request_tokens, sources_of
 from tiphys.kubelet.volumes import MissingSourceError
 
@@ -93,7 +93,13 @@ class Launcher:
         return make(pod.value, self._settings, self._place(pod.uid), sources, tokens, deadline=left)
 
     def _place(self, uid: str) -> Place:
-        return Place(str(self._files.directory(uid)), str(self._files.memory(uid)), self._home, self._commands)
+        return Place(
+            str(self._files.directory(uid)),
+            str(self._files.memory(uid)),
+            self._home,
+            self._commands,
+            python_environment(),
+        )
 
 
 def _home() -> str:

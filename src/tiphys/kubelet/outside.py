@@ -39,7 +39,7 @@ def outside(plan: Plan, place: Place) -> Plan:
 
 
 def _places(container: ContainerPlan, place: Place) -> dict[str, str]:
-    places = {
+    places = {path: path for path in place.kept} | {
         _TMP: f"{place.directory}/{container.name}.tmp",
         container.termination_path: f"{place.directory}/{container.name}.message",
     }

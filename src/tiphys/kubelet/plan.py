@@ -57,12 +57,14 @@ class Place:
         memory: of the pod, on a tmpfs; volumes that are files lie in it.
         home: the user's home directory.
         commands: names of the commands of this Python environment.
+        kept: directories that are seen under their own path wherever they lie.
     """
 
     directory: str
     memory: str
     home: str = "/"
     commands: frozenset[str] = field(default_factory=frozenset)
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

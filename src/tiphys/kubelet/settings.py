@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["DEFAULT_PATH", "Image", "KubeletSettings", "Limits", "Logs"]
+__all__ = ["DEFAULT_PATH", "Image", "KubeletSettings", "Limits", "Logs", "python_environment"]
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -18,6 +18,11 @@ _PRELOAD = (
     "ssl", "string", "subprocess", "tempfile", "threading", "time", "traceback", "types", "typing", "urllib.parse",
     "urllib.request", "uuid",
 )  # fmt: skip
+
+
+def python_environment() -> tuple[str, ...]:
+    """The directories of this Python environment and of Tiphys: every container sees them, wherever they lie."""
+    return tuple(sorted({sys.prefix, sys.base_prefix, str(Path(__file__).parents[2])} - {"/usr"}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ class KubeletSettings:
         memory: where files of secrets and tokens are kept while a pod runs: a tmpfs, never a disk.
         images: the image table; what it does not match gets `default_image`.
         default_image: this Python environment's commands, then the host's.
+        hidden: a directory of the host that no container sees: the server's, with its keys; "" for none.
         host_paths: prefixes of the host that hostPath volumes may show; () for none.
         sandbox: "auto": mount namespaces where the kernel lets this user have them, else `paths`.
         preload: modules of the warm interpreter that Python steps are forked from; () for cold starts.
@@ -96,6 +102,7 @@ class KubeletSettings:
             (("PATH", f"{Path(sys.executable).parent}:{DEFAULT_PATH}"), ("LANG", "C.UTF-8")),
         )
     )
+    hidden: str = ""
     host_paths: tuple[str, ...] = ()
     sandbox: Literal["auto", "namespaces", "paths"] = "auto"
     preload: tuple[str, ...] = _PRELOAD

@@ -21,7 +21,7 @@ from tiphys.errors import TiphysError
 from tiphys.kit.codec import DecodeError, decode, encode
 from tiphys.kubelet import records
 from tiphys.kubelet.plan import Plan
-from tiphys.kubelet.settings import KubeletSettings
+from tiphys.kubelet.settings import KubeletSettings, python_environment
 
 __all__ = ["Listener", "Supervisor"]
 
@@ -287,12 +287,15 @@ class _Zygote:
 
 
 def _command(settings: KubeletSettings, python: bool, fd: int) -> list[str]:
-    kept = {sys.prefix, sys.base_prefix, str(Path(__file__).parents[2])}
+    kept = python_environment()
+    hidden = settings.hidden and os.path.realpath(settings.hidden)
     told = {
         "root": str(settings.root),
         "sandbox": settings.sandbox,
         "preload": list(settings.preload) if python else [],
-        "kept": sorted(path for path in kept if path != "/usr"),
+        "kept": kept,
+        # An environment that lies in it is needed more.
+        "hidden": "" if any(path.startswith(f"{hidden}/") for path in kept) else hidden,
         "socket": fd,
     }
     start = "from tiphys.kubelet.zygote import main; main()"

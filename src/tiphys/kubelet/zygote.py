@@ -55,7 +55,7 @@ def _serve(settings: dict[str, Any]) -> None:
     for name in settings["preload"]:
         importlib.import_module(name)
     refused = _separate(settings["sandbox"])
-    host = Host(settings["root"], not refused, settings["kept"], bool(settings["preload"]))
+    host = Host(settings["root"], not refused, settings["kept"], settings["hidden"], bool(settings["preload"]))
     requests = socket.socket(fileno=settings["socket"])
     requests.set_inheritable(False)
     requests.send(json.dumps({"refused": refused}).encode())

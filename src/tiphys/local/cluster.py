@@ -90,6 +90,7 @@ class Local:
                 port,
                 HOST,
                 NODE,
+                hidden=str(settings.data_dir),
                 images=(*settings.images, *WELL_KNOWN),
                 host_paths=settings.host_paths,
                 limits=Limits(pods=settings.pods),

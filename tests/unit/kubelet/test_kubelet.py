@@ -14,7 +14,7 @@ import pytest
 from tiphys.errors import ApiError, ConnectError
 from tiphys.kit.clock import from_rfc3339
 from tiphys.kube.objects.resources import served
-from tiphys.kubelet.settings import Image, Limits, Logs
+from tiphys.kubelet.settings import Image, Limits, Logs, python_environment
 
 PODS, CONFIG_MAPS, SECRETS, EVENTS = (served("", name) for name in ("pods", "configmaps", "secrets", "events"))
 
@@ -632,6 +632,36 @@ def test_a_read_only_root(on_node) -> None:
     on_node(scenario)
 
 
+def test_a_volume_below_what_is_read_only(on_node) -> None:
+    async def scenario(node) -> None:
+        script = "touch /tmp/inner/x && ls /tmp/inner; touch /tmp/y"
+        main = {
+            "securityContext": {"readOnlyRootFilesystem": True},
+            "volumeMounts": [{"name": "v", "mountPath": "/tmp/inner"}],
+        }
+        pod = await node.run("p", "sh", "-c", script, main=main, spec={"volumes": [{"name": "v"}]})
+        if node.supervisor().refused:
+            assert "needs mount namespaces" in pod["status"]["message"]
+            return
+        text = await node.log("p")
+        assert text.startswith("x\n")
+        assert "Read-only file system" in text
+
+    on_node(scenario)
+
+
+def test_the_servers_own_directory_is_not_seen(on_node, folder) -> None:
+    async def scenario(node) -> None:
+        if node.supervisor().refused:
+            pytest.skip(f"no mount namespaces: {node.supervisor().refused}")
+        (folder / "own").mkdir()
+        (folder / "own" / "admin.token").write_text("x")
+        (folder / "beside").write_text("seen\n")
+        assert await node.sh("p", f"ls -A {folder}/own; cat {folder}/beside") == "seen\n"
+
+    on_node(scenario, hidden=f"{folder}/own")
+
+
 def test_the_view_of_a_container(on_node) -> None:
     async def scenario(node) -> None:
         if node.supervisor().refused:
@@ -644,7 +674,8 @@ def test_the_view_of_a_container(on_node) -> None:
             spec={"volumes": [{"name": "v"}]},
         )
         assert text.split("\n")[0:2] == ["/dev/shm:", ""]
-        assert text.endswith("/tmp:\na\n1\n")
+        below = {Path(path).parts[2] for path in python_environment() if path.startswith("/tmp/")}  # a checkout there
+        assert text.endswith("/tmp:\n" + "".join(f"{name}\n" for name in sorted({"a", *below})) + "1\n")
         assert "work-of-mine" not in await node.sh("q", "ls / /mnt /tmp")
         assert not Path("/work-of-mine").exists()
         assert not Path("/mnt/v").exists()
