@@ -59,6 +59,7 @@ class Launcher:
         self._clock = clock
         self._home = _home()
         self._commands = frozenset(path.name for path in Path(sys.executable).parent.iterdir())
+        self._kept = python_environment()
 
     async def plan(self, pod: Pod, *, namespaces: bool) -> Plan:
         """The plan of a pod.

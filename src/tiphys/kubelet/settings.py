@@ -21,8 +21,11 @@ _PRELOAD = (
 
 
 def python_environment() -> tuple[str, ...]:
-    """The directories of this Python environment and of Tiphys: every container sees them, wherever they lie."""
-    return tuple(sorted({sys.prefix, sys.base_prefix, str(Path(__file__).parents[2])} - {"/usr"}))
+    """The directories of this Python environment, a checkout's too: every container sees them, wherever they lie."""
+    roots = {sys.prefix, sys.base_prefix}
+    beside = {path for path in sys.path if path.startswith("/") and Path(path).is_dir()}
+    found = roots | {path for path in beside if not any(path.startswith(f"{root}/") for root in roots)}
+    return tuple(sorted(found - {"/usr"}))
 
 
 @dataclass(frozen=True, slots=True)
