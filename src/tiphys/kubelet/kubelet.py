@@ -106,7 +106,10 @@ class Kubelet:
             while not self._draining:
                 try:
                     async for event in list_watch(self._client, _PODS):
-                        self._event(event)
+                        try:
+                            self._event(event)
+                        except Exception:  # noqa: BLE001 - the top of a loop: one pod's trouble is not the others'
+                            _log.exception("pod %s", event.item and f"{event.item.namespace}/{event.item.name}")
                 except (ApiError, ConnectError) as error:
                     _log.warning("pods cannot be watched, trying again: %s", error)
                     self._listed = set()

@@ -168,6 +168,8 @@ class Cleanup:
         except ConnectError as error:
             _log.warning("%s, later: %s", title, error)
             self._add(self._settings.retry_longest, title, job)
+        except Exception:  # noqa: BLE001 - the top of a loop: one object's trouble is not the others'
+            _log.exception("%s: given up", title)
 
     async def _delete_pod(self, view: PodView) -> None:
         await self._client.delete(PODS, view.name, view.namespace, uid=view.uid, propagation="Background")

@@ -100,12 +100,22 @@ class WorkflowController:
             try:
                 events: AsyncIterator[WatchEvent] = list_watch(self._client, resource, label_selector=selector)
                 async for event in events:
-                    await on_event(event)
+                    await self._tell(on_event, event)
                     pause = self._settings.retry_first
             except (ApiError, ConnectError) as error:
                 _log.warning("watching %s (%s), again in %.1f s: %s", resource.plural, selector, pause, error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, self._settings.retry_longest)
+
+    @staticmethod
+    async def _tell(on_event: Callable[[WatchEvent], Awaitable[None]], event: WatchEvent) -> None:
+        try:
+            await on_event(event)
+        except (ApiError, ConnectError):
+            raise
+        except Exception:  # noqa: BLE001 - the top of a loop: an object without sense is not the others' trouble
+            name = f"{event.item.namespace}/{event.item.name}" if event.item is not None else event.type
+            _log.exception("%s makes no sense to the controller", name)
 
     # -- pods -------------------------------------------------------------------------------------------------------
 

@@ -534,3 +534,29 @@ def test_an_event_that_is_refused_stops_nothing(cluster):
         return await c.finished()
 
     assert run(cluster, use)["status"]["phase"] == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"phase": "Succeeded", "finishedAt": "yesterday"},
+        {"phase": ["Running"], "nodes": "none"},
+        {"phase": "Running", "nodes": {"a": "b"}},
+        {"phase": "Running", "startedAt": 5, "nodes": {"a": {"type": 5, "phase": {}}}},
+    ],
+)
+@pytest.mark.parametrize("completed", ["true", "false"])
+def test_a_status_that_makes_no_sense_does_not_stop_the_others(cluster, status, completed, caplog):
+    async def use(c):
+        caplog.set_level("CRITICAL")  # it may say what it thinks of it
+        ttl = {"secondsAfterCompletion": 0}
+        meta = {"name": "odd", "labels": {keys.COMPLETED: completed}}
+        value = {"metadata": meta, "spec": {"mini": [], "ttlStrategy": ttl}, "status": status}
+        await c.admin.create(WORKFLOWS, value, "ns")
+        await c.submit(mini=[pod()])
+        await c.pod("wf-a")
+        await c.end("wf-a")
+        await c.finished()
+        return c.running.done()
+
+    assert not run(cluster, use)
