@@ -148,8 +148,8 @@ class Enclosing(Execution):
 
     def succeed(self) -> None:
         """The steps are done: tell the outputs, and end."""
-        declared = self.template.pattern("outputs", self.template.raw.get("outputs") or {})
         try:
+            declared = self.template.pattern("outputs", self.template.raw.get("outputs") or {})
             outputs = None
             if declared.raw.get("parameters"):
                 outputs = outputs_from(self.template, self.scope(frozenset(), everything=True))

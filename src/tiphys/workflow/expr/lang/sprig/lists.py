@@ -62,6 +62,8 @@ def _dict(*pairs: Any) -> dict[str, Any]:
 def _dig(*path: Any) -> Any:
     *keys, default, value = path
     for key in keys:
+        if not isinstance(key, str):
+            raise FaultError(f"interface conversion: interface {{}} is {type_name(key)}, not string")
         if not isinstance(value, Mapping):
             raise FaultError(
                 f"interface conversion: interface {{}} is {type_name(value)}, not map[string]interface {{}}"
