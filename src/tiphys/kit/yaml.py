@@ -64,13 +64,21 @@ def _check_depth(text: str) -> None:
     if block + text.count("[") + text.count("{") <= _DEEPEST:
         return
     depth = 0
-    for event in _yaml.parse(text, _Loader):
-        if isinstance(event, _yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, _yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > _DEEPEST:
-            raise UsageError(f"document is nested more than {_DEEPEST} deep")
+    try:
+        for event in _yaml.parse(text, _Loader):
+            if isinstance(event, _yaml.CollectionStartEvent):
+                depth += 1
+            elif isinstance(event, _yaml.CollectionEndEvent):
+                depth -= 1
+            if depth > _DEEPEST:
+                break
+    except _yaml.MarkedYAMLError as error:
+        # libyaml 0.2.6 and later reads ahead in a flow, and has a limit of its own (1,000) that it may meet first.
+        if "nesting depth" not in str(error.problem):
+            raise
+        depth = _DEEPEST + 1
+    if depth > _DEEPEST:
+        raise UsageError(f"document is nested more than {_DEEPEST} deep")
 
 
 def _check_aliases(documents: list[Any], most: int) -> None:
