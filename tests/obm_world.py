@@ -15,6 +15,7 @@ from typing import Any
 from tiphys.credentials.directory import DirectoryStore
 from tiphys.kit.redact import Secret
 from tiphys.obm.candidates import Wanted
+from tiphys.obm.creds.sync import Synced, sync
 from tiphys.obm.entry import Target
 from tiphys.obm.firmware.access import Access
 from tiphys.obm.firmware.source import Source
@@ -24,7 +25,6 @@ from tiphys.obm.journal import Journal, Pace
 from tiphys.obm.record import Passwords, Record
 from tiphys.obm.redfish import Redfish
 from tiphys.obm.settings import Settings, trust_of
-from tiphys.obm.sync import Synced, sync
 from tiphys.obm.transport import Transport
 from tiphys_simulators import BmcHandle, BmcSpec, Simulator, build_image, running_simulator
 
@@ -133,7 +133,7 @@ class ObmWorld:
         dry_run: bool = False,
         wait: float = 180,
     ) -> Synced:
-        """`tiphys obm sync-creds` without the command line."""
+        """`tiphys obm creds sync` without the command line."""
         target = Target("r1", Expected(serial or self.bmc.identity.serial, uuid))
         secrets = tuple(Secret(text) for text in legacy)
         wanted = Wanted(user or self.user, Secret(password), self.user, secrets)
@@ -149,7 +149,7 @@ class ObmWorld:
         model: str = "",
         **plan: Any,
     ) -> Updated:
-        """`tiphys obm firmware-update` without the command line."""
+        """`tiphys obm firmware update` without the command line."""
         target = Target("r1", Expected(serial or self.bmc.identity.serial))
 
         def work(bmc: Redfish, journal: Journal) -> Updated:

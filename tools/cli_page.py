@@ -14,6 +14,7 @@ import os
 import sys
 
 from tiphys.cli.main import COMMANDS, WORKFLOW_COMMANDS, main
+from tiphys.cli.obm import creds, firmware
 
 _HEAD = """\
 # Command line
@@ -21,10 +22,14 @@ _HEAD = """\
 What `--help` says; this page is made by `tools/cli_page.py`. Those in the second half follow `argo`: its grammar,
 flags, output and exit codes, on whatever cluster the kubeconfig names. Exit codes: 0 done, 1 not done (one line on
 standard error says why and what to do), 2 wrong usage of `up` and the like, 3 `status` of a cluster that does not run;
-`tiphys obm` has [its own](../../src/tiphys/obm/README.md#outcomes).
+`tiphys obm` has [its own](outcomes.md).
 """
 _NESTED = {
-    "obm": ("sync-creds", "firmware-update"),
+    "obm": tuple(
+        f"{group} {word}"
+        for group, module in (("creds", creds), ("firmware", firmware))
+        for word, *_ in module.OPERATIONS
+    ),
     "template": ("create", "delete", "get", "lint", "list", "update"),
     "cluster-template": ("create", "delete", "get", "lint", "list", "update"),
     "cron": ("get", "list"),
@@ -38,7 +43,7 @@ def page() -> str:
     for title, commands in (("The cluster on this machine, and BMCs", COMMANDS), ("Workflows", WORKFLOW_COMMANDS)):
         sections.append(f"## {title}\n")
         for name in commands:
-            sections += [_section(name), *(_section(name, nested) for nested in _NESTED.get(name, ()))]
+            sections += [_section(name), *(_section(name, *nested.split()) for nested in _NESTED.get(name, ()))]
     return "\n".join(sections)
 
 
@@ -50,7 +55,7 @@ def _help(words: tuple[str, ...]) -> str:
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
         main([*words, "--help"])
-    return said.getvalue().split("\nGlobal Flags:")[0].strip()
+    return said.getvalue().split("\nGlobal Flags:")[0].split("\noutcomes and exit codes:")[0].strip()
 
 
 if __name__ == "__main__":

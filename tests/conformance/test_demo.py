@@ -50,7 +50,7 @@ def test_it_shows_the_main_job(shown):
         "Nautobot has no device called 'no-such-host'",
         '"outcome":"changed"',
         '"outcome":"updated"',
-        '"outcome":"update-failed"',
+        '"outcome":"failed"',
         "1 update POSTs",
     ):
         assert said in text, said

@@ -1,4 +1,4 @@
-"""`obm firmware-update` against simulated BMCs: one POST in all, followed to its end, believed when read back."""
+"""`obm firmware update` against simulated BMCs: one POST in all, followed to its end, believed when read back."""
 
 import pathlib
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ def test_an_update_is_followed_through_the_restart(world: ObmWorld) -> None:
 def test_the_same_version_is_left_alone(world: ObmWorld) -> None:
     version = world.bmc.state()["firmware"]["BMC"]["version"]
     ended = world.update(world.image(version))
-    assert (ended.outcome, ended.changed) == ("already-at-version", False)
+    assert (ended.outcome, ended.changed) == ("no-op", False)
     assert world.bmc.counters()["update_posts"] == 0
 
 

@@ -40,7 +40,7 @@ def words(bmc: BmcHandle, folder: pathlib.Path, *more: str) -> list[str]:
     config = mounted(folder / "config")
     target = ["--device=r1", f"--address={bmc.address}", f"--port={bmc.port}", f"--serial={bmc.identity.serial}"]
     files = [f"--credentials={credentials}", f"--legacy={legacy}", "--legacy-user=admin", f"--config={config}"]
-    return ["obm", "sync-creds", *target, *files, f"--outputs={folder}/outputs", *more]
+    return ["obm", "creds", "sync", *target, *files, f"--outputs={folder}/outputs", *more]
 
 
 def tiphys(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -66,7 +66,7 @@ def test_outputs_and_exit_codes(bmc: BmcHandle, tmp_path: pathlib.Path) -> None:
     assert done.stderr.splitlines()[-1].startswith("Error: 127.0.0.2:")
     done = tiphys(*words(bmc, tmp_path, state, "--wait=0"))
     told = json.loads(done.stdout)
-    assert (done.returncode, told["outcome"], "until" in told) == (11, "locked-out", True)
+    assert (done.returncode, told["outcome"], "until" in told) == (11, "blocked-until", True)
     bmc.new_certificate()
     assert tiphys(*words(bmc, tmp_path, state)).returncode == 12
     bmc.reboot()
@@ -77,7 +77,7 @@ def test_outputs_and_exit_codes(bmc: BmcHandle, tmp_path: pathlib.Path) -> None:
     ("change", "said"),
     [
         (["--address="], "--device and --address must not be empty"),
-        (["--credentials=/nowhere"], "/nowhere/username is missing or empty"),
+        (["--credentials=/nowhere"], "/nowhere does not exist"),
         (["--port=none"], "'port' of the ConfigMap obm is 'none'"),
         (["--state-dir=/proc/no"], "cannot be made"),
     ],
@@ -110,7 +110,7 @@ def test_the_record_in_a_cluster(cluster, bmc: BmcHandle, tmp_path: pathlib.Path
         "previous": OLD,
     }
     done = tiphys(*words(bmc, tmp_path, *place))
-    assert (done.returncode, json.loads(done.stdout)["outcome"]) == (0, "already-in-sync"), done.stderr
+    assert (done.returncode, json.loads(done.stdout)["outcome"]) == (0, "in-sync"), done.stderr
 
 
 def test_two_commands_at_once_change_it_once(cluster, bmc: BmcHandle, tmp_path: pathlib.Path) -> None:
@@ -119,7 +119,7 @@ def test_two_commands_at_once_change_it_once(cluster, bmc: BmcHandle, tmp_path: 
     command = [sys.executable, "-m", "tiphys.cli.main", *words(bmc, tmp_path, *place)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     told = [json.loads(one.communicate(timeout=50)[0])["outcome"] for one in both]
-    assert sorted(told) == ["already-in-sync", "changed"]
+    assert sorted(told) == ["changed", "in-sync"]
     counted = bmc.counters()
     assert (counted["account_patches"], counted["logins"]["wrong"], counted["sessions"]["max"]) == (1, 1, 1)
 

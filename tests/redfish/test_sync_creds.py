@@ -1,4 +1,4 @@
-"""`obm sync-creds` against simulated BMCs: each way in which one answers, and what it may cost in log-ins."""
+"""`obm creds sync` against simulated BMCs: each way in which one answers, and what it may cost in log-ins."""
 
 import pathlib
 import socket
@@ -67,7 +67,7 @@ def test_the_password_on_record_is_brought_to_the_bmc(world: ObmWorld) -> None:
 def test_in_sync_costs_one_log_in_and_changes_nothing(world: ObmWorld) -> None:
     world.sync(NEW, OLD)
     world.bmc.reset_counters()
-    assert world.sync(NEW, OLD).outcome == "already-in-sync"
+    assert world.sync(NEW, OLD).outcome == "in-sync"
     counted = world.bmc.counters()
     assert (counted["logins"]["total"], counted["account_patches"]) == (1, 0)
 
@@ -387,7 +387,7 @@ def test_a_disabled_account_is_told(plain: ObmWorld) -> None:
 
 
 def test_a_dry_run_changes_nothing(plain: ObmWorld) -> None:
-    assert plain.sync(NEW, OLD, dry_run=True).outcome == "would-change"
+    assert plain.sync(NEW, OLD, dry_run=True).outcome == "dry-run"
     assert plain.bmc.accepts(plain.user, OLD)
     assert plain.bmc.counters()["account_patches"] == 0
 
@@ -403,9 +403,9 @@ def test_another_certificate_gets_no_secret(world: ObmWorld) -> None:
         world.sync(NEW, OLD)
     assert world.bmc.counters()["requests"] == 0
     world.values["tls.r1"] = f"sha256:{shown}"
-    assert world.sync(NEW, OLD).outcome == "already-in-sync"
+    assert world.sync(NEW, OLD).outcome == "in-sync"
     del world.values["tls.r1"]
-    assert world.sync(NEW, OLD).outcome == "already-in-sync"
+    assert world.sync(NEW, OLD).outcome == "in-sync"
 
 
 def test_a_pin_of_the_device(plain: ObmWorld) -> None:

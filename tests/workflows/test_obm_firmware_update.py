@@ -36,7 +36,7 @@ def test_the_image_that_is_given(
     assert bmc.counters()["images"][0]["sha256"] == image.sha256
 
     again = update(templates, bmc, **given(image)).succeeded()
-    assert again.outputs["outcome"] == "already-at-version"
+    assert again.outputs["outcome"] == "no-op"
     assert bmc.counters()["update_posts"] == 1
 
 

@@ -39,7 +39,7 @@ def test_the_password_on_record_becomes_the_bmcs(templates: Templates, bmcs: lis
 
     bmc.reset_counters()
     again = sync(templates, bmc)
-    assert again.outputs["outcome"] == "already-in-sync", again
+    assert again.outputs["outcome"] == "in-sync", again
     assert bmc.counters()["logins"]["total"] == 1
 
 

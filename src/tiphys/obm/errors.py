@@ -1,25 +1,25 @@
-"""Every way in which an operation on a BMC can end, each with its word and its exit code.
+"""Every way in which an operation on a BMC can end without success: its outcome (see `outcomes`), and the reason.
 
 ::
 
-    ObmError                      `outcome` (the word), `exit_code`
-    ├── WrongCredentials          10
-    ├── LockedOut                 11, with `until`
-    ├── RefusedIdentity           12
-    ├── Unreachable               13
-    │   └── Unanswered            13: a request was sent in full or in part, and no answer came
-    ├── Unknown                   14
-    ├── PolicyRejected            15
-    ├── ChangedUnverified         16
-    ├── Busy                      17
-    ├── RefusedByBmc              18
-    ├── UpdateFailed              20
-    ├── VersionUnchanged          21
-    ├── ImageRefused              22
-    ├── ImageUnavailable          23
-    ├── ChecksumMismatch          24
-    ├── TimedOut                  25
-    └── DowngradeRefused          26
+    ObmError                      outcome              reason
+    ├── WrongCredentials          wrong-credentials
+    ├── LockedOut                 blocked-until        with `until`
+    ├── RefusedIdentity           refused              identity
+    ├── RefusedByBmc              refused              bmc
+    ├── DowngradeRefused          refused              downgrade
+    ├── ImageRefused              refused              image
+    ├── ImageUnavailable          refused              image-unavailable
+    ├── ChecksumMismatch          refused              checksum
+    ├── Unreachable               unreachable
+    │   └── Unanswered            unreachable          a request was sent in full or in part, and no answer came
+    ├── Unknown                   unknown-outcome
+    ├── TimedOut                  unknown-outcome      still-running
+    ├── PolicyRejected            policy-rejected
+    ├── ChangedUnverified         changed-unverified
+    ├── Busy                      busy
+    ├── UpdateFailed              failed
+    └── VersionUnchanged          failed               version-unchanged
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from __future__ import annotations
 import datetime as dt
 
 from tiphys.errors import ObmError as _ObmError
+from tiphys.obm.outcomes import OUTCOMES
 
 __all__ = [
     "Busy",
@@ -54,27 +55,32 @@ class ObmError(_ObmError):
     """An operation that ended without success.
 
     Attributes:
-        outcome: the word in the outputs.
+        outcome: one of `OUTCOMES`, which gives the exit code, too.
+        reason: why, in a word; "" where the outcome says it all.
         changed: whether this run has, for all that is known, changed the BMC.
         version, version_before: of the firmware, as far as they were read.
     """
 
     outcome = "error"
+    reason = ""
     changed = False
     version = ""
     version_before = ""
+
+    def __init_subclass__(cls) -> None:
+        cls.exit_code = OUTCOMES[cls.outcome].exit_code
 
 
 class WrongCredentials(ObmError):  # noqa: N818 - these are outcomes, named as the outputs name them
     """The BMC accepts none of the passwords known."""
 
-    outcome, exit_code = "wrong-credentials", 10
+    outcome = "wrong-credentials"
 
 
 class LockedOut(ObmError):  # noqa: N818
     """Log-ins are blocked, or one more miss could block them; `until` None = not before a person has logged in."""
 
-    outcome, exit_code = "locked-out", 11
+    outcome = "blocked-until"
 
     def __init__(self, message: str, until: dt.datetime | None) -> None:
         super().__init__(message)
@@ -84,13 +90,13 @@ class LockedOut(ObmError):  # noqa: N818
 class RefusedIdentity(ObmError):  # noqa: N818
     """This is not, or not provably, the BMC that it should be."""
 
-    outcome, exit_code = "refused-identity", 12
+    outcome, reason = "refused", "identity"
 
 
 class Unreachable(ObmError):  # noqa: N818
     """No answer, or none that says anything."""
 
-    outcome, exit_code = "unreachable", 13
+    outcome = "unreachable"
 
 
 class Unanswered(Unreachable):
@@ -100,70 +106,70 @@ class Unanswered(Unreachable):
 class Unknown(ObmError):  # noqa: N818
     """A change was sent and its end could not be seen."""
 
-    outcome, exit_code = "unknown", 14
+    outcome = "unknown-outcome"
 
 
 class PolicyRejected(ObmError):  # noqa: N818
     """The BMC's rules for passwords do not allow the wanted one."""
 
-    outcome, exit_code = "policy-rejected", 15
+    outcome = "policy-rejected"
 
 
 class ChangedUnverified(ObmError):  # noqa: N818
     """The BMC said yes to the change; the log-in to verify it could not be made."""
 
-    outcome, exit_code, changed = "changed-unverified", 16, True
+    outcome, changed = "changed-unverified", True
 
 
 class Busy(ObmError):  # noqa: N818
     """Another run works on this BMC."""
 
-    outcome, exit_code = "busy", 17
+    outcome = "busy"
 
 
 class RefusedByBmc(ObmError):  # noqa: N818
     """The BMC does not do it, for a reason that trying again does not mend."""
 
-    outcome, exit_code = "refused-by-bmc", 18
+    outcome, reason = "refused", "bmc"
 
 
 class UpdateFailed(ObmError):  # noqa: N818
     """The BMC reports that the update failed."""
 
-    outcome, exit_code = "update-failed", 20
+    outcome = "failed"
 
 
 class VersionUnchanged(ObmError):  # noqa: N818
     """The BMC reports success and does not run the wanted version."""
 
-    outcome, exit_code = "version-unchanged", 21
+    outcome, reason = "failed", "version-unchanged"
 
 
 class ImageRefused(ObmError):  # noqa: N818
     """The BMC does not take the image."""
 
-    outcome, exit_code = "image-refused", 22
+    outcome, reason = "refused", "image"
 
 
 class ImageUnavailable(ObmError):  # noqa: N818
     """The image cannot be fetched."""
 
-    outcome, exit_code = "image-unavailable", 23
+    outcome, reason = "refused", "image-unavailable"
 
 
 class ChecksumMismatch(ObmError):  # noqa: N818
     """What was fetched is not the image on record."""
 
-    outcome, exit_code = "checksum-mismatch", 24
+    outcome, reason = "refused", "checksum"
 
 
 class TimedOut(ObmError):  # noqa: N818
     """The update still runs at the end of the time given."""
 
-    outcome, exit_code = "timed-out", 25
+    outcome, reason = "unknown-outcome", "still-running"
 
 
 class DowngradeRefused(ObmError):  # noqa: N818
     """The wanted version is older than the installed one."""
 
-    outcome, exit_code = "downgrade-refused", 26
+    outcome, reason = "refused", "downgrade"

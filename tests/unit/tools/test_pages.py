@@ -9,7 +9,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("name", ["api", "cli"])
+@pytest.mark.parametrize("name", ["api", "cli", "outcomes"])
 def test_the_page_is_up_to_date(name, monkeypatch):
     if name == "cli" and sys.version_info >= (3, 13):
         pytest.skip("argparse formats help in another way from Python 3.13 on")

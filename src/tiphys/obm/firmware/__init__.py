@@ -1,1 +1,1 @@
-"""`obm firmware-update`: one image, sent once, followed to its end, believed only when the version is read back."""
+"""`obm firmware update`: one image, sent once, followed to its end, believed only when the version is read back."""

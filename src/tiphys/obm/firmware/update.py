@@ -1,4 +1,4 @@
-"""`obm firmware-update`: bring a BMC's own firmware to a version, with one POST in all runs together.
+"""`obm firmware update`: bring a BMC's own firmware to a version, with one POST in all runs together.
 
 The intention is written down before the POST. A run that finds one looks for what became of it and sends nothing, until
 its end has been seen or a person decides (`post_again`).
@@ -74,7 +74,7 @@ class Plan:
 class Updated:
     """How it ended well."""
 
-    outcome: Literal["updated", "already-at-version"]
+    outcome: Literal["updated", "no-op"]
     changed: bool
     message: str
     version: str
@@ -109,7 +109,7 @@ def _begin(access: Access, firmware: Firmware, plan: Plan) -> Updated:
     if not before:
         raise Unreachable(f"{where} does not tell the version of its own firmware; run it again later")
     if same(before, firmware.version):
-        return Updated("already-at-version", False, f"{where} runs {before} already", before, before)
+        return Updated("no-op", False, f"{where} runs {before} already", before, before)
     if older(firmware.version, before) and not plan.allow_downgrade:
         raise _versions(
             DowngradeRefused(f"{where} runs {before}; {firmware.version} is older. --allow-downgrade allows it"),

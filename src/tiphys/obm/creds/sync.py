@@ -1,4 +1,4 @@
-"""`obm sync-creds`: bring the account of a BMC to the password on record, whatever happens on the way.
+"""`obm creds sync`: bring the account of a BMC to the password on record, whatever happens on the way.
 
 The password is written down as pending before it is sent, verified by a new log-in after it, and only then taken for
 the current one. An answer that got lost is looked for, never sent again first.
@@ -41,7 +41,7 @@ _VERIFY_PAUSE_SECONDS = 10.0
 class Synced:
     """How it ended well."""
 
-    outcome: Literal["changed", "already-in-sync", "would-change"]
+    outcome: Literal["changed", "in-sync", "dry-run"]
     changed: bool
     message: str
 
@@ -62,7 +62,7 @@ def sync(bmc: Redfish, journal: Journal, target: Target, wanted: Wanted, *, dry_
         if in_sync and verdict.kind == "accepted":
             return _in_sync(bmc, journal, wanted)
         if dry_run:
-            return Synced("would-change", False, f"the password {candidate.origin} works; the one on record is another")
+            return Synced("dry-run", False, f"the password {candidate.origin} works; the one on record is another")
         return _change(bmc, journal, target, wanted, candidate, verdict)
     finally:
         bmc.log_out()
@@ -92,7 +92,7 @@ def _in_sync(bmc: Redfish, journal: Journal, wanted: Wanted) -> Synced:
     journal.write_passwords(journal.passwords.confirmed(wanted.username, wanted.password))
     if interrupted:
         return Synced("changed", True, "an earlier run had changed the password; a new log-in with it was accepted")
-    return Synced("already-in-sync", False, "the password on record works")
+    return Synced("in-sync", False, "the password on record works")
 
 
 def _change(

@@ -1,0 +1,60 @@
+"""`tiphys obm …`: work on BMCs, alone or as a step of the WorkflowTemplates.
+
+The contract (options, outputs, outcomes, exit codes) is `src/tiphys/obm/README.md`. Secrets come from files only; they
+are in no argument, no environment variable, no output and no log line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from typing import NoReturn
+
+from tiphys.cli.obm import creds, firmware
+from tiphys.obm.outcomes import OUTCOMES
+
+__all__ = ["register", "run"]
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `tiphys obm`."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = outcomes()
+    groups = parser.add_subparsers(dest="group", metavar="GROUP", required=True)
+    for name, what, module in (
+        ("creds", "accounts and their passwords", creds),
+        ("firmware", "the BMC's own firmware", firmware),
+    ):
+        group = groups.add_parser(name, help=what, description=what)
+        commands = group.add_subparsers(dest="operation", metavar="OPERATION", required=True)
+        for word, about, add, work in module.OPERATIONS:
+            command = commands.add_parser(
+                word,
+                help=about,
+                description=about,
+                epilog=outcomes(),
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+            )
+            add(command)
+            command.set_defaults(work=work)
+
+
+def outcomes() -> str:
+    """The outcomes and their exit codes, for --help."""
+    rows = [f"  {name:<20} {outcome.exit_code:>2}  {outcome.meaning}" for name, outcome in OUTCOMES.items()]
+    return "outcomes and exit codes:\n" + "\n".join(rows)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do it; the exit code."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    signal.signal(signal.SIGTERM, _terminated)
+    code: int = options.work(options)
+    return code
+
+
+def _terminated(*_: object) -> NoReturn:
+    """SIGTERM: log out and let go of the BMC on the way out; what is pending is on record."""
+    raise SystemExit(143)

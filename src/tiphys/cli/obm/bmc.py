@@ -1,0 +1,58 @@
+"""From the options to a BMC: its record opened and held, the way to it, and the time that passes there."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import os
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from tiphys.cli.obm.options import Host, state_folder
+from tiphys.credentials.directory import DirectoryStore, process_gone, process_name
+from tiphys.kit.clock import utc_now
+from tiphys.obm.entry import Target
+from tiphys.obm.journal import Journal, Pace
+from tiphys.obm.record import Store
+from tiphys.obm.redfish import Redfish
+from tiphys.obm.settings import trust_of
+from tiphys.obm.transport import Transport
+
+__all__ = ["on_the_bmc"]
+
+T = TypeVar("T")
+
+_EPOCH = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+def on_the_bmc(options: argparse.Namespace, host: Host, work: Callable[[Redfish, Journal, Target], T]) -> T:
+    """Do something to a BMC while no other run does.
+
+    Raises:
+        ObmError: how it ended otherwise.
+    """
+    store, name, gone = _store(options, host)
+    pace = _pace(host.settings.simulated_speed)
+    with Journal(store, host.device, pace, name, patience=options.wait, gone=gone) as journal:
+        trust = trust_of(host.settings, journal.record.identity.fingerprint)
+        bmc = Redfish(Transport(host.address, host.settings.port, trust), host.settings.auth)
+        return work(bmc, journal, Target(host.device, host.expected))
+
+
+def _store(options: argparse.Namespace, host: Host) -> tuple[Store, str, Callable[[str], bool]]:
+    folder = state_folder(options)
+    if folder is not None:
+        return DirectoryStore(folder, host.device), process_name(), process_gone
+    from tiphys.credentials.kubernetes import KubernetesStore, connect  # not loaded where no cluster is used
+
+    client = connect(options.kubeconfig, options.namespace)
+    name = f"{os.uname().nodename}/{os.getpid()}/{time.time_ns()}"
+    return KubernetesStore(client, host.device, options.namespace), name, lambda _: False
+
+
+def _pace(speed: float) -> Pace:
+    """The wall's time, or that of simulated BMCs that run faster: the same in every process."""
+    if speed == 1.0:
+        return Pace(utc_now, time.sleep)
+    return Pace(lambda: _EPOCH + (utc_now() - _EPOCH) * speed, lambda seconds: time.sleep(seconds / speed))

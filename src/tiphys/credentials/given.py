@@ -1,0 +1,98 @@
+"""Credentials as they are handed to a command: a YAML or JSON file of a person, or the folder of a mounted Secret.
+
+Whatever is wrong with them is said without a character of their content.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tiphys.errors import UsageError
+from tiphys.kit import yaml
+from tiphys.kit.redact import Secret
+
+__all__ = ["Given", "read_given", "read_legacy", "read_value"]
+
+
+_KEYS = ("username", "password", "legacyPasswords")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A user, the password on record, and earlier ones that may be on the BMC still."""
+
+    username: str
+    password: Secret
+    legacy: tuple[Secret, ...] = ()
+
+
+def read_value(folder: Path, name: str) -> str | None:
+    """The content of one file without its last line end; None where there is no such file.
+
+    Raises:
+        UsageError: it cannot be read, or is not text.
+    """
+    try:
+        text = (folder / name).read_bytes().decode()
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{folder / name} is not UTF-8 text (byte {error.start})") from None  # the text has the secret
+    except OSError as error:
+        raise UsageError(f"{folder / name} cannot be read: {error.strerror}") from error
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def read_given(path: Path) -> Given:
+    """A file with `username`, `password` and perhaps `legacyPasswords` (a list), or a folder with a file for each.
+
+    Raises:
+        UsageError: one is missing, empty, or holds what no header can carry.
+    """
+    values = _of_folder(path) if path.is_dir() else _of_file(path)
+    username, password = (_text(path, name, values.get(name)) for name in ("username", "password"))
+    if ":" in username:
+        raise UsageError(f"{path}: username has a colon, which no user name may have")
+    legacy = values.get("legacyPasswords") or []
+    if not isinstance(legacy, list):
+        raise UsageError(f"{path}: legacyPasswords must be a list")
+    return Given(username, Secret(password), tuple(Secret(_text(path, "legacyPasswords", one)) for one in legacy))
+
+
+def _text(path: Path, name: str, value: object) -> str:
+    if value is None or value == "":
+        raise UsageError(
+            f"{path}: {name} is missing or empty; --credentials needs a YAML or JSON file with username and password, "
+            "or a folder with these two files, e.g. a mounted Secret"
+        )
+    if not isinstance(value, str):
+        raise UsageError(f"{path}: {name} must be a text; put it in quotes")
+    if not value.isprintable():
+        raise UsageError(f"{path}: {name} has a control character, perhaps a second line")
+    return value
+
+
+def _of_folder(folder: Path) -> dict[str, object]:
+    return {name: read_value(folder, name) for name in ("username", "password")}
+
+
+def _of_file(path: Path) -> dict[str, object]:
+    text = read_value(path.parent, path.name)
+    if text is None:
+        raise UsageError(f"{path} does not exist; --credentials needs a file with username and password")
+    try:
+        values = yaml.load(text)
+    except UsageError:
+        raise UsageError(f"{path} is not YAML or JSON") from None  # the parser's words may hold the password
+    unknown = sorted(set(values) - set(_KEYS)) if isinstance(values, dict) else []
+    if not isinstance(values, dict) or unknown:
+        raise UsageError(f"{path} must have the keys {', '.join(_KEYS)} and no other")
+    return values
+
+
+def read_legacy(folder: Path) -> tuple[Secret, ...]:
+    """File `passwords`, separated by commas; none where there is no such file."""
+    text = read_value(folder, "passwords") or ""
+    passwords = [word for line in text.splitlines() for word in line.split(",")]
+    return tuple(Secret(password) for password in passwords if password)

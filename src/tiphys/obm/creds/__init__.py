@@ -1,0 +1,1 @@
+"""Operations on the credentials of one BMC: one module each. Called by `cli.obm`."""
