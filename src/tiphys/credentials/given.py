@@ -50,6 +50,8 @@ def read_given(path: Path) -> Given:
     Raises:
         UsageError: one is missing, empty, or holds what no header can carry.
     """
+    if path == Path():
+        raise UsageError("--credentials is needed: a YAML or JSON file with username and password")
     values = _of_folder(path) if path.is_dir() else _of_file(path)
     username, password = (_text(path, name, values.get(name)) for name in ("username", "password"))
     if ":" in username:

@@ -12,7 +12,7 @@ import signal
 import sys
 from typing import NoReturn
 
-from tiphys.cli.obm import creds, firmware
+from tiphys.cli.obm import creds, firmware, many
 from tiphys.obm.outcomes import OUTCOMES
 
 __all__ = ["register", "run"]
@@ -49,7 +49,11 @@ def outcomes() -> str:
 
 def run(options: argparse.Namespace) -> int:
     """Do it; the exit code."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    hosts = getattr(options, "hosts", "")
+    level = logging.WARNING if hosts else logging.INFO  # of many at once, the single steps would tell nobody anything
+    logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    if hosts:
+        return many.run(options)
     signal.signal(signal.SIGTERM, _terminated)
     code: int = options.work(options)
     return code

@@ -21,7 +21,7 @@ __all__ = ["OPERATIONS"]
 
 
 def _add_sync(parser: argparse.ArgumentParser) -> None:
-    add_common(parser, wait=180)
+    add_common(parser, wait=180, many=True)
     parser.add_argument(
         "--legacy", default="", metavar="DIR", help="earlier passwords: a mounted Secret with `passwords`"
     )

@@ -26,20 +26,31 @@ class Host:
     expected: Expected
 
 
-def add_common(parser: argparse.ArgumentParser, *, wait: float) -> None:
+def add_common(parser: argparse.ArgumentParser, *, wait: float, many: bool = False) -> None:
     """Options of every command on a BMC.
 
     Args:
         wait: the default of --wait, seconds.
+        many: whether it may be told to work on a list of BMCs.
     """
-    parser.add_argument("--address", required=True, metavar="IP", help="of the BMC")
+    parser.add_argument("--address", default="", metavar="IP", help="of the BMC")
+    if many:
+        parser.add_argument(
+            "--hosts",
+            default="",
+            metavar="FILE",
+            help="instead of --address: an address a line, or a YAML or JSON list of maps with the keys address, "
+            "device, port, serial, uuid, credentials; - is standard input",
+        )
+        parser.add_argument("--concurrency", type=int, default=16, metavar="N", help="BMCs at a time; default 16")
+    parser.set_defaults(sink=None)
     parser.add_argument("--device", metavar="NAME", help="as the inventory names it (default: the address)")
     parser.add_argument("--port", default="", metavar="N", help="default: as configured, else 443")
     parser.add_argument("--serial", default="", metavar="TEXT", help="serial number (service tag) on record")
     parser.add_argument("--uuid", default="", metavar="TEXT", help="UUID of its Redfish service on record")
     parser.add_argument(
         "--credentials",
-        required=True,
+        default="",
         metavar="FILE",
         help="YAML or JSON with username, password, legacyPasswords; or a folder with such files: a mounted Secret",
     )

@@ -1,4 +1,7 @@
-"""How an operation ended, told: a line of JSON or of text, the same as files, and the message of the pod."""
+"""How an operation ended, told: a line of JSON or of text, the same as files, and the message of the pod.
+
+Among many BMCs the end of each is handed to whoever counts them instead (`options.sink`).
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,14 @@ from tiphys.kit.clock import rfc3339
 from tiphys.kit.codec import encode
 from tiphys.obm.outcomes import OUTCOMES
 
-__all__ = ["BASIC", "told"]
+__all__ = ["BASIC", "sentence", "told"]
 
 BASIC = ("outcome", "reason", "changed", "message")
 """The outputs of every command; each is always written, perhaps empty."""
 
 
 def told(options: argparse.Namespace, outputs: tuple[str, ...], work: Callable[[], Mapping[str, Any]]) -> int:
-    """Do it, tell how it ended, and return the exit code.
+    """Do it on the BMC that the options name, tell how it ended, and return the exit code.
 
     Args:
         outputs: names of the values that are written to files as well.
@@ -36,6 +39,11 @@ def told(options: argparse.Namespace, outputs: tuple[str, ...], work: Callable[[
         raise
     _report(options, outputs, ended)
     return OUTCOMES[ended["outcome"]].exit_code
+
+
+def sentence(told: Mapping[str, Any]) -> str:
+    """An end for a person."""
+    return f"{told['device']}: {told['outcome']}: {told['message']}"
 
 
 def _failure(outputs: tuple[str, ...], error: TiphysError) -> dict[str, Any]:
@@ -67,9 +75,12 @@ def _report(options: argparse.Namespace, outputs: tuple[str, ...], ended: Mappin
         except OSError as error:
             sys.stderr.write(f"Error: {options.message_file} cannot be written: {error.strerror}\n")
     device = options.address if options.device is None else options.device
+    told = {"device": device, "address": options.address, **ended}
+    if options.sink is not None:
+        options.sink(told)
+        return
     if options.output == "json":
-        line = {"device": device, "address": options.address, **ended}
-        sys.stdout.write(encode(line).decode() + "\n")
+        sys.stdout.write(encode(told).decode() + "\n")
     elif OUTCOMES[ended["outcome"]].exit_code == 0:  # the other ends are on standard error
-        sys.stdout.write(f"{device}: {ended['outcome']}: {ended['message']}\n")
+        sys.stdout.write(sentence(told) + "\n")
     sys.stdout.flush()
