@@ -182,6 +182,8 @@ class Container:
             self._not_started("StartError", str(error))
         except OSError as error:
             self._not_started("ContainerCannotRun", error.strerror or str(error))
+        except ValueError as error:  # of a path that no path can be
+            self._not_started("ContainerCannotRun", str(error))
         for fd in self._pipes:
             os.set_blocking(fd, False)
         return list(self._pipes)
@@ -210,6 +212,7 @@ class Container:
     def _command(self) -> Command:
         spec = self._spec
         argv, env, cwd = spec["argv"], spec["env"], spec["cwd"]
+        _check_words(argv, env, cwd)
         try:
             os.makedirs(cwd, exist_ok=True)
         except OSError as error:
@@ -334,6 +337,21 @@ class Container:
         }
 
 
+def _check_words(argv: list[str], env: dict[str, str], cwd: str) -> None:
+    """Refuse what the kernel takes for the end of a word: a binary value of a Secret, mostly.
+
+    Raises:
+        StartError: names where it is, never the value.
+    """
+    named = {"its command line": "".join(argv), "its working directory": cwd}
+    named |= {f"the environment variable {name!r}": name + value for name, value in env.items()}
+    for what, text in named.items():
+        if "\0" in text:
+            raise StartError(f"unable to start container process: {what} contains a NUL byte")
+    if wrong := [name for name in env if not name or "=" in name]:  # by way of a prefix
+        raise StartError(f"unable to start container process: no environment variable can be called {wrong[0]!r}")
+
+
 def _below(source: str, sub_path: str) -> str:
     """A subPath of a volume, made when missing.
 
@@ -363,6 +381,8 @@ def _read(path: str, limit: int) -> tuple[bytes, str]:
             return data, ""
     except OSError as error:
         return b"", (error.strerror or str(error)).lower()
+    except ValueError as error:  # of a path that no path can be
+        return b"", str(error)
 
 
 def _nothing(why: str) -> dict[str, Any]:

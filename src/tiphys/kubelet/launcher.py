@@ -5,6 +5,7 @@ Called by the kubelet, again and again while something is missing. Nothing is st
 
 from __future__ import annotations
 
+import logging
 import os
 import pwd
 import sys
@@ -24,6 +25,8 @@ from tiphys.kubelet.sources import request_tokens, sources_of
 from tiphys.kubelet.volumes import MissingSourceError
 
 __all__ = ["CannotStartError", "Launcher"]
+
+_log = logging.getLogger(__name__)
 
 
 class CannotStartError(Exception):
@@ -81,6 +84,11 @@ class Launcher:
             raise CannotStartError("FailedMount", str(error), "ContainerCreating", "") from error
         except (ApiError, ConnectError) as error:
             raise CannotStartError("FailedMount", str(error), "ContainerCreating", str(error)) from error
+        except Exception as error:
+            # A shape that neither the API nor the checks above foresee must not keep its turn from others for ever.
+            _log.exception("pod %s", pod)
+            why = f"the pod cannot be understood: {type(error).__name__}: {error}"
+            raise CannotStartError("InvalidPod", why, "InvalidPod", why, for_good=True) from error
         if namespaces:
             return plan
         self._recorder.tell(pod.value, "Warning", "NoMountNamespaces", DIFFERENCE)

@@ -39,7 +39,7 @@ class PodLogs:
             raise ApiError(400, "BadRequest", f'previous terminated container "{container}" in pod "{name}" not found')
         if not attempts:
             known = self._pods.get(uid)
-            if known is None or known.stage is Stage.DONE:
+            if known is None or known.stage in (Stage.ENDED, Stage.DONE):
                 return
             why = f'container "{container}" in pod "{name}" is waiting to start: ContainerCreating'
             raise ApiError(400, "BadRequest", why)

@@ -45,7 +45,7 @@ def supervise(host: Host, plan: dict[str, Any]) -> None:
         shim.run()
     except Become:
         raise
-    except OSError as error:
+    except Exception as error:  # noqa: BLE001 - the top of a process: whatever it is, nobody else can tell it
         # The disk, memory or process table gave out under the supervision itself: told as it is, nothing left behind.
         shim.give_up(error)
 
@@ -258,7 +258,7 @@ class _Shim:
                 self._tell(final=True)
                 return
 
-    def give_up(self, error: OSError) -> None:
+    def give_up(self, error: Exception) -> None:
         """The supervision itself failed: end everything and say so."""
         end_children(lambda _child: True, lambda _pid, _status: None)
         self._reason, self._message = "SupervisionFailed", f"the supervision of this pod failed: {error}"

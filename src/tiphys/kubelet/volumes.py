@@ -39,9 +39,12 @@ def kind_of(volume: Mapping[str, Any]) -> str:
     Raises:
         SpecError: a kind that there is not here; the message names it.
     """
-    kinds = [name for name in volume if name != "name"]
+    kinds = [name for name, given in volume.items() if name != "name" and given is not None]
     if not kinds:
         return "emptyDir"
+    if len(kinds) > 1:
+        why = f"may not specify more than 1 volume type ({', '.join(kinds)})"
+        raise SpecError(f'volume "{volume.get("name", "")}": {why}', f"spec.volumes.{kinds[1]}")
     if kinds[0] not in _KNOWN:
         why = f"volumes of this kind are not supported by this kubelet (there are {', '.join(_KNOWN)})"
         raise SpecError(f'volume "{volume.get("name", "")}": {kinds[0]}: {why}', f"spec.volumes.{kinds[0]}")
@@ -53,14 +56,30 @@ def token_requests(spec: Mapping[str, Any]) -> list[TokenRequest]:
     return [
         TokenRequest(
             volume["name"],
-            source["serviceAccountToken"]["path"],
+            _required(source["serviceAccountToken"], "path", f'volume "{volume["name"]}": serviceAccountToken'),
             source["serviceAccountToken"].get("audience") or "",
             int(source["serviceAccountToken"].get("expirationSeconds") or 3600),
         )
         for volume in spec.get("volumes") or ()
         for source in (volume.get("projected") or {}).get("sources") or ()
-        if "serviceAccountToken" in source
+        if source.get("serviceAccountToken") is not None
     ]
+
+
+def _required(value: Mapping[str, Any], field: str, where: str) -> str:
+    given = value.get(field)
+    if not given or not isinstance(given, str):
+        raise SpecError(f"{where}.{field}: Required value", field)
+    return given
+
+
+def _mode(value: Mapping[str, Any], field: str, volume: str) -> int | None:
+    mode = value.get(field)
+    if mode is not None and not 0 <= mode <= 0o777:
+        raise SpecError(
+            f'volume "{volume}": {field}: must be a number between 0 and 0777 (octal), both inclusive', field
+        )
+    return mode
 
 
 def host_path(volume: Mapping[str, Any], allowed: Sequence[str]) -> tuple[str, bool]:
@@ -108,7 +127,7 @@ def contents(
     if kind in ("emptyDir", "hostPath"):
         return None
     given = volume[kind]
-    mode = given.get("defaultMode")
+    mode = _mode(given, "defaultMode", name)
     mode = _MODE if mode is None else mode
     parts = given.get("sources") or () if kind == "projected" else ({kind: given},)
     files: dict[str, dict[str, Any]] = {}
@@ -127,11 +146,15 @@ def _part(
     sources: Sources,
     tokens: Mapping[tuple[str, str], str],
 ) -> list[tuple[str, bytes, int | None]]:
-    kind, given = next(iter(part.items()))
+    kinds = [key for key, value in part.items() if value is not None]
+    if len(kinds) != 1:
+        raise SpecError(f'volume "{volume}": a projected source must have one kind, not {kinds}', "projected.sources")
+    kind, given = kinds[0], part[kinds[0]]
     if kind == "serviceAccountToken":
         return [(given["path"], tokens[volume, given["path"]].encode(), None)]
     if kind == "downwardAPI":
-        return [(i["path"], _downward(pod, i).encode(), i.get("mode")) for i in given.get("items") or ()]
+        items = _items(given, volume, keys=False)
+        return [(path, _downward(pod, item).encode(), mode) for item, path, mode in items]
     if kind not in ("configMap", "secret"):
         raise SpecError(f'volume "{volume}": projected source {kind} is not supported by this kubelet', "projected")
     name = given.get("secretName") or given.get("name") or ""
@@ -142,14 +165,25 @@ def _part(
             return []
         raise MissingSourceError(f'MountVolume.SetUp failed for volume "{volume}" : {kind.lower()} "{name}" not found')
     entries = decoded(kind.lower(), found)
-    items = given.get("items")
+    items = _items(given, volume, keys=True)
     if not items:
         return [(key, data, None) for key, data in entries.items()]
-    missing = [item["key"] for item in items if item["key"] not in entries]
+    missing = [item["key"] for item, _, _ in items if item["key"] not in entries]
     if missing and not optional:
         why = f"references non-existent {'secret' if kind == 'secret' else 'config'} key: {missing[0]}"
         raise MissingSourceError(f'MountVolume.SetUp failed for volume "{volume}" : {why}')
-    return [(i["path"], entries[i["key"]], i.get("mode")) for i in items if i["key"] in entries]
+    return [(path, entries[item["key"]], mode) for item, path, mode in items if item["key"] in entries]
+
+
+def _items(given: Mapping[str, Any], volume: str, *, keys: bool) -> list[tuple[Mapping[str, Any], str, int | None]]:
+    """Each of `items` with its path and mode."""
+    found = []
+    for index, item in enumerate(given.get("items") or ()):
+        where = f'volume "{volume}": items[{index}]'
+        if keys:
+            _required(item, "key", where)
+        found.append((item, _required(item, "path", where), _mode(item, "mode", volume)))
+    return found
 
 
 def _downward(pod: Mapping[str, Any], item: Mapping[str, Any]) -> str:
