@@ -186,15 +186,15 @@ class Kubelet:
             return
         pod.stage, pod.state = Stage.RUNNING, found.state
         self._turns.adopted(pod)
-        if not found.supervisor or not self._adopt(pod, found.supervisor):
+        if not self._adopt(pod):
             self.shim_ended(pod.uid)
 
-    def _adopt(self, pod: Pod, supervisor: int) -> bool:
+    def _adopt(self, pod: Pod) -> bool:
         """Go on watching a shim; False when it is gone."""
-        try:
-            self._supervisor.adopt(pod.uid, supervisor)
-        except ProcessLookupError:
+        shim = self._files.handle(pod.uid)
+        if shim < 0:
             return False
+        self._supervisor.adopt(pod.uid, shim)
         pod.deadline = None  # the shim may not know the newest
         pod.later(0, self._show_running)
         self._renewal.renew(pod)
@@ -344,11 +344,9 @@ class Kubelet:
         pod = self._pods.get(uid)
         if pod is None or pod.stage is not Stage.RUNNING:
             return
+        if self._adopt(pod):  # its zygote died between forking it and saying so
+            return
         found = self._files.look(uid)
-        if found.supervisor:  # its zygote died between forking it and saying so
-            if self._adopt(pod, found.supervisor):
-                return
-            found = self._files.look(uid)
         this_boot = uid not in self._journal.of_earlier_boots
         if not found.final and not found.started and this_boot:
             self._start_over(pod)

@@ -41,7 +41,8 @@ def write_off(pod: Pod, files: PodFiles, now: dt.datetime, *, this_boot: bool) -
     if this_boot:
         records = (known or {}).get("containers", ())
         killed = kill_leftovers(pod.uid, {record["pid"]: record["born"] for record in records if "born" in record})
-    files.forget_secrets(pod.uid)
+    with contextlib.suppress(OSError):  # again when the pod's other files are removed
+        files.forget_secrets(pod.uid)
     _log.error("pod %s: %s (%d processes left)", pod, NOBODY_SAW, killed)
     found = files.look(pod.uid)
     return found if found.final else Found(True, 0, final)
@@ -49,10 +50,16 @@ def write_off(pod: Pod, files: PodFiles, now: dt.datetime, *, this_boot: bool) -
 
 async def end_stray(uid: str, files: PodFiles) -> None:
     """End what lives of a directory without a pod: it was deleted while no kubelet ran."""
-    while (found := files.look(uid)).supervisor:
-        with contextlib.suppress(OSError):
+    while (shim := files.handle(uid)) >= 0:
+        try:
             files.order_stop(uid, "", "", 0)
-            os.kill(found.supervisor, signal.SIGTERM)
+            signal.pidfd_send_signal(shim, signal.SIGTERM)
+            signal.pidfd_send_signal(shim, signal.SIGCONT)
+        except OSError:
+            pass  # it has ended, or there is no room for the order: it will be looked at again
+        finally:
+            os.close(shim)
         await asyncio.sleep(_STRAY_PAUSE)
+    found = files.look(uid)
     if found.started and not found.final:
         kill_leftovers(uid, {})

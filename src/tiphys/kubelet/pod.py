@@ -13,6 +13,7 @@ from tiphys.kit.clock import from_rfc3339
 __all__ = ["Pod", "Stage"]
 
 _GRACE_SECONDS = 30.0
+_GONE_SECONDS = 2.0  # Kubernetes' least
 
 
 class Stage(Enum):
@@ -64,7 +65,11 @@ class Pod:
 
     @property
     def grace(self) -> float:
-        """Seconds between SIGTERM and SIGKILL."""
+        """Seconds between SIGTERM and SIGKILL; few where the object is gone: it was deleted without a grace period."""
+        return min(self._grace, _GONE_SECONDS) if self.gone else self._grace
+
+    @property
+    def _grace(self) -> float:
         for where, name in (("metadata", "deletionGracePeriodSeconds"), ("spec", "terminationGracePeriodSeconds")):
             seconds = self.value[where].get(name)
             if seconds is not None:

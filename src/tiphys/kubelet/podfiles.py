@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "PodFiles"]
 
+_LOOKS = 5  # none is needed but the first, or two, unless numbers are reused faster than they are read
 _LOG = re.compile(r"(?P<container>[^.]+)\.(?P<attempt>\d+)\.log")
 
 
@@ -102,6 +103,24 @@ class PodFiles:
                 return Found(True, supervisor, records.last(fd))
         except FileNotFoundError:
             return Found(False, 0, None)
+
+    def handle(self, uid: str) -> int:
+        """A pidfd of the living shim, -1 where there is none. The caller closes it.
+
+        Asked twice who it is: between the first answer and the opening its number may have gone to somebody else.
+        """
+        for _ in range(_LOOKS):
+            supervisor = self.look(uid).supervisor
+            if supervisor <= 0:
+                break
+            try:
+                pidfd = os.pidfd_open(supervisor)
+            except ProcessLookupError:
+                continue
+            if self.look(uid).supervisor == supervisor:
+                return pidfd
+            os.close(pidfd)
+        return -1
 
     def order_stop(self, uid: str, reason: str, message: str, grace: float) -> None:
         """Leave the order to end the pod; the shim reads it when it gets SIGTERM, or when it starts."""

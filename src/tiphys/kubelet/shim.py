@@ -7,6 +7,7 @@ datagram tells the kubelet, if there is one, to look. See `records` for the file
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -205,6 +206,7 @@ class _Shim:
     def _make_volumes(self) -> None:
         for volume in self._plan["volumes"]:
             if volume["files"] is not None:
+                os.makedirs(volume["path"])
                 write_payload(volume["path"], volume["files"], "0")
             elif volume["create"]:
                 os.makedirs(volume["path"], exist_ok=True)
@@ -246,7 +248,8 @@ class _Shim:
     def _finish(self) -> None:
         end_children(lambda _child: True, lambda _pid, _status: None)
         self._host.leave()
-        remove_tree(self._plan["memory"])
+        with contextlib.suppress(OSError):  # the kubelet removes it with the pod's other files
+            remove_tree(self._plan["memory"])
         while True:
             try:
                 records.append(self._state_fd, self._state(True))

@@ -99,21 +99,18 @@ class Supervisor:
         os.lseek(memory, 0, os.SEEK_SET)
         zygote.fork(plan.uid, memory)
 
-    def adopt(self, uid: str, pid: int) -> None:
-        """Watch a shim that an earlier kubelet had forked.
-
-        Raises:
-            ProcessLookupError: it is gone.
-        """
-        self._forked(uid, os.pidfd_open(pid))
+    def adopt(self, uid: str, pidfd: int) -> None:
+        """Watch a shim that an earlier kubelet had forked; the descriptor is this one's from now on."""
+        self._forked(uid, pidfd)
 
     def signal(self, uid: str, number: int) -> bool:
-        """Send a signal to the shim of a pod; False where there is none."""
+        """Signal the shim of a pod, which hears it also where it has been stopped; False where there is none."""
         pidfd = self._pidfds.get(uid)
         if pidfd is None:
             return False
         try:
             signal.pidfd_send_signal(pidfd, number)
+            signal.pidfd_send_signal(pidfd, signal.SIGCONT)
         except ProcessLookupError:
             return False
         return True

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Any
 
 import pytest
 
+from kubelet_node import PODS
 from tiphys.kube.objects.resources import served
+from tiphys.kubelet.payload import remove_tree, write_payload
 
 SECRETS = served("", "secrets")
 _MANY = 12  # more than may be starting at once
@@ -97,3 +100,42 @@ def test_a_fault_of_the_supervision_is_told_as_it_is(on_node) -> None:
         assert pod["status"]["reason"] == "SupervisionFailed"
 
     on_node(scenario)
+
+
+@pytest.mark.parametrize("medium", ["", "Memory"])
+def test_directories_deeper_than_a_path_may_be_long_are_removed(on_node, medium) -> None:
+    dig = "import os; os.chdir('/v')\nfor _ in range(1500): os.mkdir('deep'); os.chdir('deep')\nopen('file', 'w')"
+
+    async def scenario(node) -> None:
+        spec = {"volumes": [{"name": "v", "emptyDir": {"medium": medium}}]}
+        mounts = [{"name": "v", "mountPath": "/v"}]
+        pod = await node.run("p", "python3", "-c", dig, main={"volumeMounts": mounts}, spec=spec)
+        assert pod["status"]["phase"] == "Succeeded"
+        uid = pod["metadata"]["uid"]
+        assert not node.kubelet._files.memory(uid).exists()
+        await node.admin.delete(PODS, "p", "default", grace_seconds=0)
+        async with asyncio.timeout(15):
+            while node.pod_dir(pod).exists():
+                await asyncio.sleep(0.05)
+
+    on_node(scenario)
+
+
+def test_a_directory_that_may_not_be_written_to_is_removed(tmp_path) -> None:
+    closed = tmp_path / "one" / "two" / "three"
+    closed.mkdir(parents=True)
+    (closed / "file").touch()
+    (tmp_path / "one" / "0").mkdir()
+    (tmp_path / "one" / "loop").symlink_to(tmp_path)
+    for path in (closed, closed.parent):
+        path.chmod(0)
+    remove_tree(str(tmp_path / "one"))
+    remove_tree(str(tmp_path / "one"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_content_takes_the_place_of_one_whose_writer_was_killed(tmp_path) -> None:
+    files = [{"path": "token", "data": _encoded(b"new"), "mode": 0o600}]
+    (tmp_path / "..data_tmp").symlink_to("..killed")
+    write_payload(str(tmp_path), files, "1")
+    assert (tmp_path / "token").read_bytes() == b"new"

@@ -365,3 +365,50 @@ def test_a_full_disk(folder) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=50, env=environment)
     assert done.stdout.startswith("Failed {'exitCode': 3,"), done.stdout + done.stderr
     assert "bytes of the log could not be written (disk full?)" in done.stdout
+
+
+def test_a_stopped_supervisor_hears_the_order_to_end(on_node) -> None:
+    async def scenario(node) -> None:
+        pod = await node.create("p", "sleep", "60")
+        await node.running("p")
+        os.kill(node.shim(pod), signal.SIGSTOP)
+        await node.admin.delete(PODS, "p", "default")
+        await node.until("p", lambda pod: pod.get("deleted"))
+        assert node.shim(pod) == 0
+
+    on_node(scenario)
+
+
+def test_a_number_that_went_to_somebody_else_is_not_adopted(on_node, monkeypatch) -> None:
+    async def scenario(node) -> None:
+        pod = await node.create("p", "sleep", "60")
+        await node.running("p")
+        files, uid, shim = node.kubelet._files, pod["metadata"]["uid"], node.shim(pod)
+        real = os.pidfd_open
+
+        def late(pid: int) -> int:
+            """The shim ends before its number is looked up, and somebody has it at once."""
+            os.kill(pid, signal.SIGKILL)
+            while files.look(uid).supervisor:
+                pass
+            return real(os.getpid())
+
+        monkeypatch.setattr(os, "pidfd_open", late)
+        assert shim
+        assert files.handle(uid) == -1
+
+    on_node(scenario)
+
+
+def test_processes_of_an_object_that_vanished_do_not_get_the_whole_grace(on_node, folder) -> None:
+    async def scenario(node) -> None:
+        deaf = f"trap '' TERM; echo $$$$ > {folder}/pid; while :; do sleep 1; done"
+        pod = await node.create("p", "sh", "-c", deaf, spec={"terminationGracePeriodSeconds": 600})
+        await node.running("p")
+        await node.admin.delete(PODS, "p", "default", grace_seconds=0)
+        async with asyncio.timeout(10):
+            while node.pod_dir(pod).exists():
+                await asyncio.sleep(0.05)
+        assert not Path(f"/proc/{(folder / 'pid').read_text().strip()}").exists()
+
+    on_node(scenario)
