@@ -49,6 +49,8 @@ class KubernetesClient:
 
     def __init__(self, config_file: str | None = None) -> None:
         self.namespace = ""
+        self._token = ""
+        self._token_file: Path | None = None
         self._context: ssl.SSLContext | None
         if config_file:
             self._from_kubeconfig(Path(config_file))
@@ -58,25 +60,30 @@ class KubernetesClient:
     def _in_cluster(self) -> None:
         files = Path(os.environ.get("TIPHYS_SERVICEACCOUNT_DIR", POD_FILES))
         host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+        self._token_file = files / "token"
         try:
             if not host:
                 raise FileNotFoundError
-            self._token = (files / "token").read_text().strip()
+            self._token_file.read_bytes()
             self._context = ssl.create_default_context(cafile=str(files / "ca.crt"))
             self.namespace = (files / "namespace").read_text().strip()
+        except ssl.SSLError as error:
+            raise KubernetesError(f"{files}/ca.crt holds no certificate: {error.reason or error}") from error
         except OSError as error:
             raise NotInPod(
                 "Kubernetes cannot be reached from here: this process runs in no pod with a service account token "
                 "(name a kubeconfig with config_file=)"
             ) from error
+        if not port.isdecimal():
+            raise KubernetesError(f"KUBERNETES_SERVICE_PORT is not a port: {port!r}")
         self._address = (host.strip("[]"), int(port))
 
     def _from_kubeconfig(self, path: Path) -> None:
         config = _read_kubeconfig(path)
-        context = _entry(config, "contexts", config.get("current-context", ""), path)["context"]
-        cluster = _entry(config, "clusters", context["cluster"], path)["cluster"]
-        user = _entry(config, "users", context["user"], path)["user"]
-        url = urlsplit(cluster["server"])
+        context = _entry(config, "context", config.get("current-context", ""), path)
+        cluster = _entry(config, "cluster", context.get("cluster", ""), path)
+        user = _entry(config, "user", context.get("user", ""), path)
+        url = urlsplit(cluster.get("server", ""))
         self._address = (url.hostname or "", url.port or (443 if url.scheme == "https" else 80))
         self._context = None
         self._token = user.get("token", "")
@@ -105,8 +112,8 @@ class KubernetesClient:
             KubernetesError: any other refusal, or no answer.
         """
         headers = {"Accept": "application/json", "User-Agent": "argo-python"}
-        if self._token:
-            headers["Authorization"] = "Bearer " + self._token
+        if token := self._bearer():
+            headers["Authorization"] = "Bearer " + token
         payload = None
         if body is not None:
             payload = json.dumps(body)
@@ -121,7 +128,28 @@ class KubernetesClient:
                 connection.close()
         except (OSError, http.client.HTTPException) as error:
             raise KubernetesError(f"no answer from the Kubernetes API at {self._address[0]}: {error}") from error
-        return _result(response.status, data)
+        return _result(response.status, data, f"the Kubernetes API at {self._address[0]}:{self._address[1]}")
+
+    def claims(self) -> dict[str, Any]:
+        """What the pod's token says of the pod (`kubernetes.io`), unverified; {} where it says nothing."""
+        try:
+            body = self._bearer().split(".")[1]
+            value = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))["kubernetes.io"]
+        except (IndexError, KeyError, TypeError, ValueError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    def _bearer(self) -> str:
+        """The token as it is now: a pod's is renewed while the pod runs."""
+        if self._token_file is not None:
+            try:
+                self._token = self._token_file.read_text().strip()
+            except (OSError, ValueError) as error:
+                raise KubernetesError(f"the token {self._token_file} cannot be read: {type(error).__name__}") from error
+        if not self._token.isascii() or self._token.split() not in ([], [self._token]):
+            # http.client would show the whole of it.
+            raise KubernetesError(f"the token in {self._token_file or 'the kubeconfig'} is none: it is not one word")
+        return self._token
 
     def _connect(self) -> http.client.HTTPConnection:
         if self._context is None:
@@ -129,16 +157,25 @@ class KubernetesClient:
         return http.client.HTTPSConnection(*self._address, timeout=30, context=self._context)
 
 
-def _result(status: int, data: bytes) -> dict[str, Any]:
+def _result(status: int, data: bytes, who: str) -> dict[str, Any]:
+    """The object of an answer; whatever is no object was not said by the API, so nothing has been done.
+
+    Raises:
+        Denied, KubernetesError: see `KubernetesClient.request`.
+    """
     try:
         value = json.loads(data)
     except ValueError:
-        value = {}
+        value = None
+    if 200 <= status < 300 and isinstance(value, dict):
+        return value
+    if status < 400:
+        raise KubernetesError(f"{who} answered {status} with something that is no object: is there a proxy?", status)
     if not isinstance(value, dict):
         value = {}
-    if status < 400:
-        return value
-    message = value.get("message") or f"the Kubernetes API answered {status}"
+    message = str(value.get("message") or f"{who} answered {status}")
+    if status == 401:
+        message += ": the token is not valid (any more)"
     if status in (401, 403):
         rule = _rule(message)
         raise Denied(
@@ -174,7 +211,7 @@ def _read_kubeconfig(path: Path) -> dict[str, Any]:
 
 
 def _entry(config: dict[str, Any], kind: str, name: str, path: Path) -> dict[str, Any]:
-    for entry in config.get(kind) or []:
-        if entry.get("name") == name:
-            return dict(entry)
-    raise KubernetesError(f"kubeconfig {path} has no {name!r} in {kind}")
+    for entry in config.get(f"{kind}s") or []:
+        if entry.get("name") == name and isinstance(entry.get(kind), dict):
+            return dict(entry[kind])
+    raise KubernetesError(f"kubeconfig {path} has no {name!r} in {kind}s")

@@ -12,6 +12,9 @@ from argo_python._client import KubernetesClient, KubernetesError, OwnershipErro
 
 __all__ = ["ArgoWorkflow", "Pod"]
 
+_MERGE = "application/merge-patch+json"
+_LONGEST_HOSTNAME = 60  # 63, but for the dots and dashes that are cut from its end
+
 
 @dataclass(frozen=True)
 class Pod:
@@ -39,9 +42,10 @@ class ArgoWorkflow:
         Raises:
             KubernetesError: it is not there, or may not be seen.
         """
-        meta = self._client.request("GET", f"/api/v1/namespaces/{self.namespace}/pods/{quote(name, safe='')}")[
-            "metadata"
-        ]
+        pod = self._client.request("GET", f"/api/v1/namespaces/{self.namespace}/pods/{quote(name, safe='')}")
+        meta = pod.get("metadata") or {}
+        if not meta.get("uid"):
+            raise KubernetesError(f"the Kubernetes API answered with something that is no pod when asked for {name}")
         return Pod(meta["name"], meta["uid"])
 
     def create_secret(
@@ -96,18 +100,30 @@ class ArgoWorkflow:
         }
         if string_data:
             secret["stringData"] = dict(string_data)
-        path = f"/api/v1/namespaces/{self.namespace}/secrets"
-        try:
-            self._client.request("POST", path, secret)
-        except KubernetesError as error:
-            if error.status != 409:
-                raise
-            self._client.request("PATCH", f"{path}/{meta['name']}", secret, kind="application/merge-patch+json")
+        self._put(secret)
         return str(meta["name"])
+
+    def _put(self, secret: Mapping[str, Any]) -> None:
+        """Create, else patch; once more where it vanished in between."""
+        path = f"/api/v1/namespaces/{self.namespace}/secrets"
+        name = quote(secret["metadata"]["name"], safe="")
+        for call, passed_over in (("POST", 409), ("PATCH", 404), ("POST", 0)):
+            where, kind = (path, "application/json") if call == "POST" else (f"{path}/{name}", _MERGE)
+            try:
+                self._client.request(call, where, dict(secret), kind=kind)
+            except KubernetesError as error:
+                if error.status != passed_over:
+                    raise
+            else:
+                return
 
     def _own_pod(self) -> Pod:
         name = os.environ.get("HOSTNAME", "")
         if not name:
             raise OwnershipError("Unable to determine ownership of secret.")
+        if len(name) >= _LONGEST_HOSTNAME:
+            # A host name is cut; with the cut name for an owner the Secret would be collected at once.
+            whole = str((self._client.claims().get("pod") or {}).get("name", ""))
+            name = whole if whole.startswith(name) else name
         uid = os.environ.get("KUBERNETES_POD_UID", "")
         return Pod(name, uid) if uid else self.get_pod(name)

@@ -279,7 +279,7 @@ def _container(
     base = {
         "HOME": place.home,
         **dict(image.env),
-        "HOSTNAME": str(pod["spec"].get("hostname") or pod["metadata"]["name"])[:63],
+        "HOSTNAME": str(pod["spec"].get("hostname") or pod["metadata"]["name"])[:63].rstrip("-."),
         "KUBERNETES_SERVICE_HOST": settings.api_host,
         "KUBERNETES_SERVICE_PORT": str(settings.api_port),
         "KUBERNETES_SERVICE_PORT_HTTPS": str(settings.api_port),

@@ -4,6 +4,7 @@ import base64
 import http.server
 import json
 import pathlib
+import ssl
 import threading
 from collections.abc import Iterator
 
@@ -154,3 +155,144 @@ def test_a_server_that_is_gone_is_a_kubernetes_error(tmp_path: pathlib.Path) -> 
     )
     with pytest.raises(KubernetesError, match="no answer"):
         ArgoWorkflow(config_file=str(config)).get_pod("x")
+
+
+def _answering(api: tuple[type[Api], str], status: int, body: bytes) -> None:
+    def answer(self: Api) -> None:
+        if "Content-Length" in self.headers:
+            self.body()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    for method in ("do_GET", "do_POST", "do_PATCH"):
+        setattr(api[0], method, answer)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(200, b"<html>Log in</html>"), (302, b""), (200, b""), (200, b"[]"), (503, b"<html>"), (304, b"{}")],
+)
+def test_an_answer_that_the_api_did_not_give_is_no_success(
+    workflow: ArgoWorkflow, api: tuple[type[Api], str], status: int, body: bytes
+) -> None:
+    _answering(api, status, body)
+    for call in (
+        lambda: workflow.create_secret("creds", {}, persist=True),
+        lambda: workflow.create_secret("creds", {}),
+        lambda: workflow.get_pod("p"),
+    ):
+        with pytest.raises(KubernetesError, match=str(status)):
+            call()
+
+
+def test_an_object_that_is_no_pod_owns_nothing(workflow: ArgoWorkflow, api: tuple[type[Api], str]) -> None:
+    _answering(api, 200, b"{}")
+    with pytest.raises(KubernetesError, match="no pod"):
+        workflow.create_secret("creds", {})
+
+
+def test_an_expired_token_is_told(workflow: ArgoWorkflow, api: tuple[type[Api], str]) -> None:
+    _answering(api, 401, b'{"message": "Unauthorized"}')
+    with pytest.raises(Denied, match="the token is not valid"):
+        workflow.create_secret("creds", {}, persist=True)
+
+
+def test_a_secret_that_vanishes_before_it_is_patched_is_made(
+    workflow: ArgoWorkflow, api: tuple[type[Api], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workflow.create_secret("creds", {"a": "MQ=="}, persist=True)
+
+    def vanish(self: Api) -> None:
+        self.body()
+        self.secrets.clear()
+        self.answer(404, {"kind": "Status", "message": "not found"})
+
+    monkeypatch.setattr(api[0], "do_PATCH", vanish)
+    workflow.create_secret("creds", {"a": "Mg=="}, persist=True)
+    assert api[0].secrets["creds"]["data"] == {"a": "Mg=="}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"current-context": "c", "contexts": [{"name": "c", "context": {}}]},
+        {"current-context": "c", "contexts": [{"name": "c"}]},
+        {"current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "x", "user": "y"}}]},
+    ],
+)
+def test_a_kubeconfig_that_lacks_something_is_told(tmp_path: pathlib.Path, config: dict) -> None:
+    (tmp_path / "config").write_text(json.dumps(config))
+    with pytest.raises(KubernetesError, match="config has no"):
+        ArgoWorkflow(config_file=str(tmp_path / "config"))
+
+
+def _token(**pod: str) -> str:
+    claims = base64.urlsafe_b64encode(json.dumps({"kubernetes.io": {"pod": pod}}).encode()).rstrip(b"=").decode()
+    return f"e30.{claims}.c2lnbmF0dXJl"
+
+
+@pytest.fixture
+def in_pod(
+    api: tuple[type[Api], str], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[ArgoWorkflow, pathlib.Path]:
+    """A workflow in a pod whose API speaks plain HTTP, and its token's file."""
+    for name, text in (("token", "first"), ("namespace", "there")):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "ca.crt").write_text(pathlib.Path(ssl.get_default_verify_paths().cafile or "").read_text())
+    host, _, port = api[1].removeprefix("http://").partition(":")
+    for variable, value in (
+        ("TIPHYS_SERVICEACCOUNT_DIR", str(tmp_path)),
+        ("KUBERNETES_SERVICE_HOST", host),
+        ("KUBERNETES_SERVICE_PORT", port),
+        ("KUBERNETES_POD_UID", "u-1"),
+    ):
+        monkeypatch.setenv(variable, value)
+    made = ArgoWorkflow(namespace=None)
+    monkeypatch.setattr(made._client, "_context", None)
+    return made, tmp_path / "token"
+
+
+def test_a_renewed_token_is_used(
+    in_pod: tuple[ArgoWorkflow, pathlib.Path], api: tuple[type[Api], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    made = Api.do_POST
+
+    def post(self: Api) -> None:
+        seen.append(self.headers["Authorization"])
+        made(self)
+
+    monkeypatch.setattr(api[0], "do_POST", post)
+    workflow, token = in_pod
+    assert workflow.namespace == "there"
+    workflow.create_secret("one", {}, persist=True)
+    token.write_text("second\n")
+    workflow.create_secret("two", {}, persist=True)
+    assert seen == ["Bearer first", "Bearer second"]
+    token.write_text("hush\nhush")
+    with pytest.raises(KubernetesError, match="is none") as caught:
+        workflow.create_secret("three", {}, persist=True)
+    assert "hush" not in str(caught.value)
+
+
+def test_a_pod_whose_name_is_longer_than_a_host_name_is_the_owner_all_the_same(
+    in_pod: tuple[ArgoWorkflow, pathlib.Path], api: tuple[type[Api], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workflow, token = in_pod
+    whole = "step-" * 14 + "1"
+    monkeypatch.setenv("HOSTNAME", whole[:63].rstrip("-"))
+    token.write_text(_token(name=whole, uid="u-1"))
+    name = workflow.create_secret("creds", {})
+    (owner,) = api[0].secrets[name]["metadata"]["ownerReferences"]
+    assert (owner["name"], owner["uid"]) == (whole, "u-1")
+
+
+def test_an_authority_that_is_no_certificate_is_told(
+    in_pod: tuple[ArgoWorkflow, pathlib.Path], tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "ca.crt").write_text("no certificate")
+    with pytest.raises(KubernetesError, match=r"ca\.crt holds no certificate"):
+        ArgoWorkflow()
