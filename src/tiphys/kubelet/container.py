@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import binascii
 import os
+import resource
 import select
 import stat
 import time
@@ -42,8 +43,28 @@ class Host:
         self.python = python
         self.survey = sandbox.Survey()
         self.survey.renew()
-        self.drop_capabilities = namespaces and os.geteuid() != 0
+        self.ordinary = namespaces and os.geteuid() != 0
+        self.capabilities = -1 if not namespaces else 0 if self.ordinary else syscalls.CONTAINER_CAPABILITIES
         self._base = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC) if namespaces else -1
+
+    def separate(self, processes: int) -> None:
+        """Away from the other pods: without it one user's processes may look into each other (their environment, their
+        memory, their files by /proc/PID/root). Root's may; no namespace keeps root from that.
+
+        Args:
+            processes: how many the pod may have.
+
+        Raises:
+            OSError: the kernel has no more namespaces for this user.
+        """
+        if self.ordinary:
+            sandbox.join()
+            os.close(self._base)
+            self._base = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+            # Counted in each user namespace for itself (Linux 5.14), and not for root.
+            most = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+            limit = processes if most == resource.RLIM_INFINITY else min(processes, most)
+            resource.setrlimit(resource.RLIMIT_NPROC, (limit, limit))
 
     def leave(self) -> None:
         """Back to the namespace the shim was forked in, where the host's paths mean what they say."""
@@ -222,7 +243,7 @@ class Container:
         if self._host.python:
             command.python = warm.understand(executable, argv, env, cwd)
         command.no_new_privileges = spec["no_new_privileges"]
-        command.drop_capabilities = self._host.drop_capabilities or spec["drop_capabilities"]
+        command.capabilities = 0 if spec["drop_capabilities"] else self._host.capabilities
         return command
 
     # -- output -------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ that has no lock file may have run, and is not run again.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from pathlib import Path
 
 __all__ = ["Journal"]
 
+_log = logging.getLogger(__name__)
 _REWRITE_BYTES = 1 << 20
 
 
@@ -93,9 +95,16 @@ class Journal:
         kept = {uid: boot for uid, boot in self._lines.items() if uid in living}
         fresh = self._path.with_suffix(".new")
         fd = os.open(fresh, os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-        os.write(fd, "".join(f"{boot} {uid}\n" for uid, boot in kept.items()).encode())
-        os.fdatasync(fd)
-        fresh.replace(self._path)
+        text = "".join(f"{boot} {uid}\n" for uid, boot in kept.items()).encode()
+        try:
+            if os.write(fd, text) < len(text):
+                raise OSError(28, "no space left for the journal of started pods")
+            os.fdatasync(fd)
+            fresh.replace(self._path)
+        except OSError as error:  # the old one says the same, and more
+            os.close(fd)
+            _log.warning("the journal of started pods stays long: %s", error)
+            return
         os.close(self._fd)
         self._fd, self._lines = fd, kept
         self._size = sum(len(boot) + len(uid) + 2 for uid, boot in kept.items())

@@ -134,6 +134,7 @@ class Plan:
     logs: dict[str, int]
     backoff: dict[str, float]
     root_bytes: int
+    processes: int
     python: bool
 
 
@@ -202,6 +203,7 @@ def make(
         logs={"max_bytes": settings.logs.max_bytes, "max_files": settings.logs.max_files},
         backoff={"first": settings.limits.backoff_first, "longest": settings.limits.backoff_longest},
         root_bytes=settings.limits.root_bytes,
+        processes=settings.limits.processes,
         python=any(_is_python(command, place) for command in _all_commands(spec)),
     )
 

@@ -44,9 +44,12 @@ class Become(BaseException):
 
 
 class Command:
-    """What to run: the file found for argv[0], its arguments, environment and directory; and what it may not."""
+    """What to run: the file found for argv[0], its arguments, environment and directory; and what it may.
 
-    __slots__ = ("argv", "cwd", "drop_capabilities", "env", "executable", "no_new_privileges", "python")
+    `capabilities` are those that it keeps of its parent's, as bits; -1: all.
+    """
+
+    __slots__ = ("argv", "capabilities", "cwd", "env", "executable", "no_new_privileges", "python")
 
     def __init__(self, executable: str, argv: list[str], env: dict[str, str], cwd: str) -> None:
         self.executable = executable
@@ -55,12 +58,14 @@ class Command:
         self.cwd = cwd
         self.python: Invocation | None = None
         self.no_new_privileges = False
-        self.drop_capabilities = False
+        self.capabilities = -1
 
     @property
     def restricted(self) -> bool:
-        """Whether something must be given up between fork and exec; an ordinary user's exec gives up capabilities."""
-        return self.no_new_privileges or (self.drop_capabilities and os.geteuid() == 0)
+        """Whether something must be given up between fork and exec; an ordinary user's exec gives up capabilities, and
+        root's those that the zygote has bound.
+        """
+        return self.no_new_privileges or (self.capabilities == 0 and os.geteuid() == 0)
 
 
 def find_executable(name: str, env: dict[str, str], cwd: str) -> str:
@@ -152,8 +157,10 @@ def _in_child(command: Command, parent: int, output: tuple[int, int], writer: in
         doing = f'exec: "{command.argv[0]}"'
         if command.no_new_privileges:
             syscalls.forbid_new_privileges()
-        if command.drop_capabilities:
-            syscalls.drop_capabilities()
+        if command.capabilities == 0 and os.geteuid() == 0:
+            syscalls.bound_capabilities(0)  # else root's exec gets them back
+        if command.capabilities >= 0:
+            syscalls.drop_capabilities(command.capabilities)
         syscalls.kill_with_parent(signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(128 + signal.SIGKILL)

@@ -61,6 +61,7 @@ class Limits:
     Attributes:
         pods: whose processes may live at the same time; the others wait, first come, first served.
         starts: pods being started at the same time (fork, mounts, exec), where the processors are the bottleneck.
+        processes: of a pod (and threads), where the kubelet is not root's.
         root_bytes: what a container may write outside its volumes and /tmp; kept in memory.
         running_after: seconds after which a pod that still runs is shown as Running; one that ends before is written
             once, at its end.
@@ -70,6 +71,7 @@ class Limits:
 
     pods: int = 110
     starts: int = 8
+    processes: int = 4096
     root_bytes: int = 64 << 20
     running_after: float = 0.1
     backoff_first: float = 10.0

@@ -72,6 +72,7 @@ class _Shim:
     # -- the loop -----------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
+        self._host.separate(self._plan["processes"])
         syscalls.set_subreaper()
         reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(writer)

@@ -11,6 +11,7 @@ import os
 __all__ = [
     "CLONE_NEWNS",
     "CLONE_NEWUSER",
+    "CONTAINER_CAPABILITIES",
     "MNT_DETACH",
     "MS_BIND",
     "MS_MOVE",
@@ -19,6 +20,7 @@ __all__ = [
     "MS_REC",
     "MS_SLAVE",
     "MS_UNBINDABLE",
+    "bound_capabilities",
     "drop_capabilities",
     "forbid_new_privileges",
     "kill_with_parent",
@@ -42,12 +44,19 @@ MS_REC = 16384
 MS_UNBINDABLE = 1 << 17
 MS_SLAVE = 1 << 19
 
+CONTAINER_CAPABILITIES = sum(1 << number for number in (0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 29, 31))
+"""What container runtimes leave to root: CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP,
+NET_BIND_SERVICE, NET_RAW, SYS_CHROOT, AUDIT_WRITE, SETFCAP. Not MKNOD: no cgroup keeps devices from being opened here.
+"""
+
 _SYS_MOUNT_SETATTR = 442
 _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
 _MOUNT_ATTR_RDONLY = 1
 
 _PR_SET_PDEATHSIG = 1
+_PR_CAPBSET_READ = 23
+_PR_CAPBSET_DROP = 24
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
@@ -123,7 +132,21 @@ def forbid_new_privileges() -> None:
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
-def drop_capabilities() -> None:
-    """Give up every capability, for good where the user is not root: those of a new user namespace, or of root."""
+def drop_capabilities(kept: int = 0) -> None:
+    """Give up every capability but these (bits), for good where the user is not root: those of a new user namespace,
+    or of root. Of the first 32 that there are any may be kept.
+    """
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    _check(_libc.capset(header, (ctypes.c_uint32 * 6)()), "capset")
+    now = (ctypes.c_uint32 * 6)()
+    _check(_libc.capget(header, now), "capget")
+    effective, permitted = now[0] & kept, now[1] & kept
+    _check(_libc.capset(header, (ctypes.c_uint32 * 6)(effective, permitted)), "capset")
+
+
+def bound_capabilities(kept: int) -> None:
+    """What this process executes from now on gets none but these (bits), root or not; it keeps its own."""
+    number = 0
+    while _libc.prctl(_PR_CAPBSET_READ, ctypes.c_ulong(number), 0, 0, 0) >= 0:
+        if not kept >> number & 1:
+            _prctl(_PR_CAPBSET_DROP, number)
+        number += 1

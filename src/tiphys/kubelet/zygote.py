@@ -19,7 +19,7 @@ import signal
 import socket
 import sys
 
-from tiphys.kubelet import sandbox, warm
+from tiphys.kubelet import sandbox, syscalls, warm
 from tiphys.kubelet.container import Host
 from tiphys.kubelet.process import Become
 from tiphys.kubelet.shim import supervise
@@ -51,10 +51,16 @@ def _serve(settings: dict[str, Any]) -> None:
     global _loaded, _own
     os.setsid()
     os.umask(0o022)
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
+        if signal.getsignal(number) is signal.SIG_IGN:  # by nohup, or a shell's `&`: a step must not inherit that
+            signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCHLD, signal.SIGTERM))
     for name in settings["preload"]:
         importlib.import_module(name)
     refused = _separate(settings["sandbox"])
+    if os.geteuid() == 0 and not refused:
+        # Else a step could look into the server (its memory, its files by /proc/PID/root) or unmount what hides them.
+        syscalls.bound_capabilities(syscalls.CONTAINER_CAPABILITIES)
     host = Host(settings["root"], not refused, settings["kept"], settings["hidden"], bool(settings["preload"]))
     requests = socket.socket(fileno=settings["socket"])
     requests.set_inheritable(False)

@@ -12,6 +12,7 @@ import pytest
 
 _NOBODY = "65534"
 _HEART = (
+    "test_apart.py",
     "test_kubelet.py::test_volumes_of_files[auto]",
     "test_kubelet.py::test_a_service_account_token[auto]",
     "test_kubelet.py::test_deletion_ends_the_whole_tree_gracefully[auto]",
