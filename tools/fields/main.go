@@ -60,8 +60,17 @@ var later = table{
 }
 
 // Fields that must be there by their Go tags, and need not be by Argo's own CRDs: the one container of a template has no
-// name; v4.1 has `schedules` only; a cache of memoized results needs no key.
-var optional = map[string]string{"Container": "name", "ScriptTemplate": "name", "CronWorkflowSpec": "schedule", "ConfigMapKeySelector": "key"}
+// name, a script may be all arguments; v4.1 has `schedules` only; a cache of memoized results needs no key.
+var optional = map[string][]string{
+	"ConfigMapKeySelector":      {"key"},
+	"Container":                 {"name"},
+	"CronWorkflowSpec":          {"schedule"},
+	"GRPCAction":                {"service"},
+	"ProjectedVolumeSource":     {"sources"},
+	"ScriptTemplate":            {"name", "source"},
+	"TypedLocalObjectReference": {"apiGroup"},
+	"TypedObjectReference":      {"apiGroup"},
+}
 
 // The other way round: without it there is nothing to run.
 var required = map[string]string{"WorkflowTemplateRef": "name"}
@@ -75,8 +84,10 @@ func main() {
 		found.add(reflect.TypeOf(root))
 	}
 	found.addLater()
-	for message, field := range optional {
-		found[message][field] = strings.TrimSuffix(found[message][field], "!")
+	for message, names := range optional {
+		for _, field := range names {
+			found[message][field] = strings.TrimSuffix(found[message][field], "!")
+		}
 	}
 	for message, field := range required {
 		found[message][field] += "!"

@@ -74,7 +74,7 @@ def build(
     }
     if (deadline := _active_deadline(command, now)) is not None:
         pod_spec["activeDeadlineSeconds"] = deadline
-    if "script" in template:
+    if (template.get("script") or {}).get("source"):
         main["args"] = [*(main.get("args") or []), f"{keys.SCRIPT_DIR}/script"]
         main["volumeMounts"] = [*(main.get("volumeMounts") or []), {"name": _STAGING, "mountPath": keys.SCRIPT_DIR}]
         pod_spec["volumes"].append(_script_volume())
@@ -154,8 +154,8 @@ def _metadata(
 
 def _asked_of_kubelet(command: CreatePod, settings: PodSettings) -> dict[str, str]:
     template, asked = command.template, {}
-    if "script" in template:
-        asked[keys.SCRIPT] = str(template["script"].get("source") or "")
+    if source := (template.get("script") or {}).get("source"):
+        asked[keys.SCRIPT] = str(source)
     declared = (template.get("outputs") or {}).get("parameters") or []
     capture: list[dict[str, Any]] = [
         {

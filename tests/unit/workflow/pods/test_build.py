@@ -80,6 +80,12 @@ def test_own_environment_comes_first_and_the_template_is_left_as_it_was():
     assert template["container"]["env"] == [{"name": "A", "value": "1"}]
 
 
+def test_a_script_without_a_source_is_run_as_it_is():
+    made = pod({"script": {"image": "busybox", "command": ["echo"], "args": ["hi"]}})
+    assert made["spec"]["containers"][0]["args"] == ["hi"]
+    assert made["spec"]["volumes"] == []
+
+
 def test_a_scripts_source_is_mounted_and_is_the_last_argument():
     made = pod({"script": {"image": "python", "command": ["python"], "args": ["-u"], "source": "print('{{x}}')\n"}})
     main = made["spec"]["containers"][0]
