@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tiphys.cli.decoding import decoded
 from tiphys.errors import TiphysError, UsageError
 from tiphys.kit import yaml
 
@@ -56,7 +57,7 @@ def walk(paths: Sequence[str]) -> Iterator[Source]:
 
 
 def objects(source: Source) -> list[Object]:
-    """The objects of a file; the items of a List each by itself.
+    """The objects of a file, as Argo reads them; the items of a List each by itself.
 
     Raises:
         UsageError: it is not YAML.
@@ -71,7 +72,8 @@ def objects(source: Source) -> list[Object]:
             found += [item for item in document.get("items") or () if isinstance(item, dict)]
         elif isinstance(document, dict):
             found.append(document)
-    return found
+    is_json = source.text.lstrip().startswith("{")
+    return [decoded(one, from_json=is_json) for one in found]
 
 
 def objects_of_kind(paths: Sequence[str], kind: str, what: str) -> list[Object]:
