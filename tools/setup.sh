@@ -15,9 +15,19 @@ done
 
 [ -w . ] || fail "this folder cannot be written to: clone the repository into a folder of your own."
 
+# uv does not look at what pip is told about a site: its certificates, its index.
+install() {
+  export UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-1}
+  index=${PIP_INDEX_URL:-$("$venv/bin/python" -m pip config get global.index-url 2>/dev/null || true)}
+  if [ -n "$index" ]; then export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$index}; fi
+  "$1" pip install --quiet --python "$venv/bin/python" --editable . --group check --group test ||
+    fail "uv could not install the packages; it says why above. It needs a package index (UV_DEFAULT_INDEX, HTTPS_PROXY) \
+and trusts the certificates of the system (SSL_CERT_FILE for others)."
+}
+
 if command -v uv >/dev/null 2>&1; then
   uv venv --quiet --allow-existing --python "$python" "$venv"
-  uv pip install --quiet --python "$venv/bin/python" --editable . --group check --group test
+  install uv
   exit 0
 fi
 if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
@@ -30,4 +40,4 @@ fi
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check uv ||
   fail "packages cannot be installed: pip must reach a package index (set PIP_INDEX_URL or HTTPS_PROXY as your site needs)."
-"$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --editable . --group check --group test
+install "$venv/bin/uv"
