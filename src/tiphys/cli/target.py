@@ -18,13 +18,15 @@ __all__ = ["target_of"]
 def target_of(options: Options, namespace: str) -> Target:
     """The cluster to speak to.
 
-    Without any kubeconfig, that of `tiphys up` on this machine is taken.
+    Without any kubeconfig, that of `tiphys up` on this machine is taken; but not in place of one that was named and
+    is missing: what was meant for another cluster must not run here.
 
     Raises:
         UsageError: no cluster is configured, or the configuration is wrong.
     """
     kubeconfig = options.text("kubeconfig")
-    if not kubeconfig and not options.text("server") and not any(path.exists() for path in default_paths(os.environ)):
+    named = kubeconfig or options.text("server") or os.environ.get("KUBECONFIG")
+    if not named and not any(path.exists() for path in default_paths(os.environ)):
         own = default_data_dir() / "kubeconfig"
         kubeconfig = str(own) if own.exists() else ""
     target = load(

@@ -89,3 +89,15 @@ def test_the_selector_of_an_instance(kubeconfig: pathlib.Path, monkeypatch: pyte
     assert Session(parse([], GLOBAL)).selector == "!workflows.argoproj.io/controller-instanceid"
     monkeypatch.setenv("ARGO_INSTANCEID", "one")
     assert Session(parse([], GLOBAL)).selector == "workflows.argoproj.io/controller-instanceid=one"
+
+
+def test_a_kubeconfig_that_is_named_and_missing_is_not_replaced_by_the_one_of_this_machine(
+    kubeconfig: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIPHYS_DATA_DIR", str(kubeconfig.parent))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "mistyped"))
+    with pytest.raises(UsageError, match=r"no cluster is configured \(looked at .*/mistyped\)"):
+        target()
+    monkeypatch.delenv("KUBECONFIG")
+    assert target().server == "http://127.0.0.1:1"
