@@ -51,7 +51,7 @@ def test_it_shows_the_main_job(shown):
         '"outcome":"changed"',
         '"outcome":"updated"',
         '"outcome":"failed"',
-        "1 update POSTs",
+        "1 update POST",
     ):
         assert said in text, said
     counted = re.findall(r"(\d+) wrong", text)

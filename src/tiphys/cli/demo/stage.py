@@ -26,7 +26,7 @@ from tiphys.kube.client.http import HttpClient
 from tiphys.kube.client.kubeconfig import Overrides, load
 from tiphys.kube.objects.resources import by_kind
 
-__all__ = ["SPEED", "Stage"]
+__all__ = ["SPEED", "Stage", "free_port", "manifests"]
 
 SPEED = 20
 """Simulated seconds per second on the BMCs."""
@@ -52,7 +52,7 @@ class Stage:
             "TIPHYS_DATA_DIR": str(folder / "data"),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         }
-        shutil.copytree(_manifests(), folder / "workflows")
+        shutil.copytree(manifests(), folder / "workflows")
 
     # -- telling ------------------------------------------------------------------------------------------------------
 
@@ -199,7 +199,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _manifests() -> Path:
+def manifests() -> Path:
     """The WorkflowTemplates: beside the package where it is installed, else in the checkout."""
     package = Path(tiphys.__file__).parent
     for folder in (package / "manifests", package.parent.parent / "workflows"):

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tiphys.cli.demo.stage import SPEED, Stage, free_port
+from tiphys.cli.demo.stage import SPEED, Stage, free_port, manifests
 
 __all__ = ["register", "run"]
 
@@ -48,11 +48,11 @@ def _tell(stage: Stage) -> None:
     _synchronize(stage, control)
     _update(stage, control)
     _refused(stage, control)
-    stage.chapter("And now your own")
+    stage.chapter("All that ran")
     stage.type("tiphys -n argo-events list")
     stage.chapter(
         "How to go on",
-        """Start a cluster of your own with `tiphys up -d`, apply workflows/ and tell it where your Nautobot is:
+        f"""Start a cluster of your own with `tiphys up -d`, apply {manifests()} and tell it where your Nautobot is:
         docs/tutorial.md does it step by step. On a Kubernetes cluster with Argo Workflows the same manifests run
         unchanged: deploy/README.md.""",
     )
@@ -127,6 +127,7 @@ def _inventory(stage: Stage) -> None:
     stage.type("tiphys -n argo-events get @latest")
     stage.chapter("A device that Nautobot does not know", "An error says what is wrong; nothing is done to any server.")
     stage.type(f"{_RUN}/get-obm-ip -p hostname=no-such-host", code=1)
+    stage.type("tiphys -n argo-events get @latest")
 
 
 def _credentials(stage: Stage) -> None:
@@ -204,6 +205,10 @@ def _count(stage: Stage, control: str, device: str) -> None:
     counters = stage.control(control, "GET", f"/bmcs/{device}/counters")
     logins = counters["logins"]
     stage.say(
-        f"\nThe BMC of {device} counted: {logins['ok']} log-ins, {logins['wrong']} wrong; "
-        f"{counters['password_changes']} password changes; {counters['update_posts']} update POSTs\n"
+        f"\nThe BMC of {device} counted: {_many(logins['ok'], 'good log-in')}, {logins['wrong']} wrong; "
+        f"{_many(counters['password_changes'], 'password change')}; {_many(counters['update_posts'], 'update POST')}\n"
     )
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}" + "s" * (number != 1)
