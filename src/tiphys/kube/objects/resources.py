@@ -17,6 +17,7 @@ class Resource:
         subresources: e.g. ("status",); "status" splits writes as Kubernetes does.
         stored: False for those that are only asked (SelfSubjectAccessReview, TokenRequest).
         versions: every version served; objects are kept as the first.
+        selectable: fields a field selector may name besides metadata.name and metadata.namespace.
     """
 
     group: str
@@ -30,6 +31,7 @@ class Resource:
     subresources: tuple[str, ...] = ()
     verbs: tuple[str, ...] = field(default=_ALL)
     stored: bool = True
+    selectable: tuple[str, ...] = ()
 
     @property
     def version(self) -> str:
@@ -58,16 +60,64 @@ _RBAC = "rbac.authorization.k8s.io"
 _AUTHZ = "authorization.k8s.io"
 
 RESOURCES: tuple[Resource, ...] = (
-    Resource("", ("v1",), "namespaces", "namespace", "Namespace", False, ("ns",), subresources=("status", "finalize")),
+    Resource(
+        "",
+        ("v1",),
+        "namespaces",
+        "namespace",
+        "Namespace",
+        False,
+        ("ns",),
+        subresources=("status", "finalize"),
+        # As in Kubernetes, nobody empties a cluster by one request.
+        verbs=tuple(verb for verb in _ALL if verb != "deletecollection"),
+        selectable=("status.phase",),
+    ),
     Resource("", ("v1",), "configmaps", "configmap", "ConfigMap", short_names=("cm",)),
-    Resource("", ("v1",), "secrets", "secret", "Secret"),
+    Resource("", ("v1",), "secrets", "secret", "Secret", selectable=("type",)),
     Resource(
         "", ("v1",), "serviceaccounts", "serviceaccount", "ServiceAccount", short_names=("sa",), subresources=("token",)
     ),
     Resource(
-        "", ("v1",), "pods", "pod", "Pod", short_names=("po",), categories=("all",), subresources=("status", "log")
+        "",
+        ("v1",),
+        "pods",
+        "pod",
+        "Pod",
+        short_names=("po",),
+        categories=("all",),
+        subresources=("status", "log"),
+        selectable=(
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "status.nominatedNodeName",
+            "status.phase",
+            "status.podIP",
+        ),
     ),
-    Resource("", ("v1",), "events", "event", "Event", short_names=("ev",)),
+    Resource(
+        "",
+        ("v1",),
+        "events",
+        "event",
+        "Event",
+        short_names=("ev",),
+        selectable=(
+            "involvedObject.apiVersion",
+            "involvedObject.fieldPath",
+            "involvedObject.kind",
+            "involvedObject.name",
+            "involvedObject.namespace",
+            "involvedObject.resourceVersion",
+            "involvedObject.uid",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
+        ),
+    ),
     Resource(_RBAC, ("v1",), "roles", "role", "Role"),
     Resource(_RBAC, ("v1",), "rolebindings", "rolebinding", "RoleBinding"),
     Resource(_RBAC, ("v1",), "clusterroles", "clusterrole", "ClusterRole", False),

@@ -159,8 +159,7 @@ def too_long_field(field: str, limit: int) -> Cause:
 
 def unprocessable(why: str) -> ApiError:
     """422 for a patch that can be read but not applied."""
-    message = f"the server rejected our request due to an error in our request: {why}"
-    return failure(422, "Invalid", message, {"causes": [{"reason": "UnexpectedServerResponse", "message": why}]})
+    return failure(422, "Invalid", f"the server rejected our request due to an error in our request: {why}")
 
 
 def not_decodable(resource: Resource, why: str) -> ApiError:

@@ -14,7 +14,6 @@ from tiphys.kit.clock import Clock
 from tiphys.kit.codec import decode, encode
 from tiphys.kube.objects import status
 from tiphys.kube.server import parts, table
-from tiphys.kube.server.api import Result
 from tiphys.kube.server.listing import Page
 from tiphys.kube.server.requests import Call, Form, Place, Send, form_of
 from tiphys.kube.store.api import Record
@@ -121,10 +120,10 @@ def _list(head: dict[str, Any], items: Iterable[bytes]) -> bytes:
     return encode(head)[:-1] + b',"items":[' + b",".join(items) + b"]}"
 
 
-def warnings_of(result: Result) -> tuple[tuple[bytes, bytes], ...]:
+def warnings_of(warnings: Iterable[str]) -> tuple[tuple[bytes, bytes], ...]:
     """The Warning headers of an answer: RFC 7234, 299 "Miscellaneous persistent warning"; as many as clients take."""
     headers, left = list[tuple[bytes, bytes]](), _WARNINGS
-    for text in dict.fromkeys(result.warnings):
+    for text in dict.fromkeys(warnings):
         left -= len(text)
         if left < 0:
             break

@@ -136,8 +136,8 @@ class Api:
             ApiError: 400, a selector or revision that cannot be read; 410, the revision is no longer kept.
         """
         self.authorize(request, "watch")
-        accepts = predicate(labels, fields)
         resource, revision = request.resource, revision_of(after)
+        accepts = predicate(resource, labels, fields)
         shown = initial if initial is not None else not revision
         start = self.store.revision if shown or not revision else revision
         watch = self.store.watch(resource.group, resource.plural, request.namespace, after=start)

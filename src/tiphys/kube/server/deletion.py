@@ -15,6 +15,7 @@ __all__ = ["PROTECTED", "DeleteOptions", "check", "options_of"]
 
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
 _LONGEST_GRACE = 2**31 - 1
+_POLICIES = ("Background", "Foreground", "Orphan")
 
 PROTECTED = frozenset(("default", "kube-public", "kube-system"))
 """Namespaces nobody may delete."""
@@ -48,17 +49,25 @@ def options_of(body: Mapping[str, Any], query: Mapping[str, str]) -> DeleteOptio
     """From a request's body and query; the body wins.
 
     Raises:
-        ApiError: 400, a value is not one Kubernetes knows.
+        ApiError: 400, it cannot be read; 422, a value is not one Kubernetes knows.
     """
     try:
         asked = convert(body, _Options)
     except DecodeError as error:
         raise status.bad_request(f"the body of the request is not DeleteOptions: {error}") from error
     propagation = asked.propagationPolicy or query.get("propagationPolicy") or ""
-    if not propagation and asked.orphanDependents is not None:
+    wrong = []
+    if propagation and asked.orphanDependents is not None:
+        why = "orphanDependents and deletionPropagation cannot be both set"
+        wrong.append(status.invalid_field("propagationPolicy", propagation, why))
+    elif asked.orphanDependents is not None:
         propagation = "Orphan" if asked.orphanDependents else "Background"
-    if propagation not in ("", "Background", "Foreground", "Orphan"):
-        raise status.bad_request(f'invalid propagationPolicy "{propagation}": Background, Foreground or Orphan')
+    if propagation not in ("", *_POLICIES):
+        wrong.append(status.unsupported_field("propagationPolicy", propagation, _POLICIES))
+    if asked.dryRun not in (None, [], ["All"]):
+        wrong.append(status.unsupported_field("dryRun", asked.dryRun, ("All",)))
+    if wrong:
+        raise status.invalid("DeleteOptions", "meta.k8s.io", "", wrong)
     grace, text = asked.gracePeriodSeconds, query.get("gracePeriodSeconds", "")
     if grace is None and text:
         if not _NUMBER.fullmatch(text):
@@ -67,7 +76,8 @@ def options_of(body: Mapping[str, Any], query: Mapping[str, str]) -> DeleteOptio
     conditions = asked.preconditions or _Preconditions()
     return DeleteOptions(
         propagation,
-        None if grace is None else min(max(grace, 0), _LONGEST_GRACE),
+        # As in Kubernetes, a negative one is a second.
+        None if grace is None else min(grace if grace >= 0 else 1, _LONGEST_GRACE),
         conditions.uid or "",
         conditions.resourceVersion or "",
         bool(asked.dryRun or query.get("dryRun")),

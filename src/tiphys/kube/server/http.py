@@ -6,18 +6,20 @@ It authenticates, negotiates and routes; it decides nothing. Whatever goes wrong
 from __future__ import annotations
 
 import logging
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from tiphys.errors import ApiError, StoreError
 from tiphys.kit.codec import encode
 from tiphys.kube.objects import status
+from tiphys.kube.objects.resources import Resource
 from tiphys.kube.server import discovery
 from tiphys.kube.server.answers import Answers, reply, warnings_of
 from tiphys.kube.server.api import Api, Request, Result
 from tiphys.kube.server.deletion import options_of
+from tiphys.kube.server.duplicates import duplicates
 from tiphys.kube.server.impersonation import acting
-from tiphys.kube.server.listing import ListOptions
+from tiphys.kube.server.listing import ListOptions, check_list, check_watch
 from tiphys.kube.server.openapi import OpenApi
 from tiphys.kube.server.podlogs import PodLogs
 from tiphys.kube.server.requests import (
@@ -49,6 +51,9 @@ _PATCHES = {
     "application/strategic-merge-patch+json": "strategic",
 }
 _APPLY = ("application/apply-patch+yaml", "application/apply-patch+cbor")
+_SHOWN_WHEN_GONE = ("pods", "serviceaccounts")
+"""Of these a delete answers with the object, also when it is gone; of others with a Status."""
+
 _NOT_FOUND = "the server could not find the requested resource"
 _KINDS_BELOW = {"token": ("authentication.k8s.io/v1", "TokenRequest")}
 
@@ -174,6 +179,7 @@ class App:
         if place.name:
             body = answers.one(self._api.get(request))
         else:
+            check_list(call.query.get("sendInitialEvents"))
             body = answers.many(self._api.page(request, _list_options(call)))
         await reply(call.send, 200, body, answers.form.media)
 
@@ -183,6 +189,7 @@ class App:
             fields = f"{fields},metadata.name={place.name}".lstrip(",")
         answers = Answers(call, place, self._api.clock)
         initial = call.query.get("sendInitialEvents")
+        check_watch(call.query.get("resourceVersionMatch", ""), initial)
         watch = self._api.watch(
             request,
             labels=call.query.get("labelSelector", ""),
@@ -194,21 +201,21 @@ class App:
         await self._streams.watch(call, answers, watch, self._api.store, seconds)
 
     async def _create(self, call: Call, place: Place, request: Request) -> None:
-        value = await _object(call)
+        value, twice = await _object(call, request)
         _check_kind(value, place)
         if place.subresource or not place.resource.stored:
             await reply(call.send, 201, encode(await self._reviews.create(request, value)))
             return
         if place.name:
             raise status.method_not_allowed()
-        await self._written(call, place, 201, await self._api.create(request, value))
+        await self._written(call, place, 201, await self._api.create(request, value), twice)
 
     async def _update(self, call: Call, place: Place, request: Request) -> None:
         if not place.name or place.subresource in ("log", "token"):
             raise status.method_not_allowed()
-        value = await _object(call)
+        value, twice = await _object(call, request)
         _check_kind(value, place)
-        await self._written(call, place, 200, await self._api.update(request, value))
+        await self._written(call, place, 200, await self._api.update(request, value), twice)
 
     async def _patch(self, call: Call, place: Place, request: Request) -> None:
         if not place.name or place.subresource in ("log", "token"):
@@ -221,11 +228,12 @@ class App:
             if media in _APPLY:
                 why = f"server-side apply is not served here: use kubectl apply without --server-side ({why})"
             raise status.unsupported_media_type(why)
-        body = parsed(await body_of(call), media)
-        await self._written(call, place, 200, await self._api.patch(request, body, kind))
+        data = await body_of(call)
+        body, twice = parsed(data, media), _twice(data, request, status.not_patchable)
+        await self._written(call, place, 200, await self._api.patch(request, body, kind), twice)
 
     async def _delete(self, call: Call, place: Place, request: Request) -> None:
-        if place.subresource or not place.resource.stored:
+        if place.subresource or ("delete" if place.name else "deletecollection") not in place.resource.verbs:
             raise status.method_not_allowed()
         data = await body_of(call)
         body = parsed(data, call.headers.get("content-type", "")) if data else {}
@@ -241,14 +249,16 @@ class App:
             await reply(call.send, 200, answers.many(page), answers.form.media)
             return
         record, gone = await self._api.delete(request, options)
-        if gone:
+        if gone and place.resource.plural not in _SHOWN_WHEN_GONE:
             await reply(call.send, 200, encode(status.success(request.resource, request.name, record.uid)))
         else:
             await reply(call.send, 200, answers.one(record), answers.form.media)
 
-    async def _written(self, call: Call, place: Place, code: int, result: Result) -> None:
+    async def _written(
+        self, call: Call, place: Place, code: int, result: Result, warnings: tuple[str, ...] = ()
+    ) -> None:
         answers = Answers(call, place, self._api.clock)
-        headers = warnings_of(result)
+        headers = warnings_of((*warnings, *result.warnings))
         await reply(call.send, code, answers.one(result.record), answers.form.media, headers=headers)
 
 
@@ -271,13 +281,25 @@ def _number(call: Call, name: str) -> int:
     return int(text or 0)
 
 
-async def _object(call: Call) -> dict[str, Any]:
-    value = parsed(await body_of(call), call.headers.get("content-type", ""))
+async def _object(call: Call, request: Request) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The object of a body, and what to warn of."""
+    data, media = await body_of(call), call.headers.get("content-type", "")
+    value = parsed(data, media)
     if not isinstance(value, dict):
         raise status.bad_request("the body of the request is not an object")
     if not isinstance(value.get("metadata"), dict | None):
         raise status.bad_request("the metadata of the object is not an object")
-    return value
+    return value, _twice(data, request, status.not_decodable) if "json" in (media or "json") else ()
+
+
+def _twice(data: bytes, request: Request, refused: Callable[[Resource, str], ApiError]) -> tuple[str, ...]:
+    """The fields that a JSON body has twice: as warnings, or refused, as the request asks for."""
+    if request.field_validation == "Ignore":
+        return ()
+    told = tuple(f'duplicate field "{path}"' for path in duplicates(data))
+    if told and request.field_validation == "Strict":
+        raise refused(request.resource, "strict decoding error: " + ", ".join(told))
+    return told
 
 
 def _check_kind(value: dict[str, Any], place: Place) -> None:

@@ -19,10 +19,13 @@ from tiphys.kube.objects import selectors, status
 from tiphys.kube.objects.resources import Resource
 from tiphys.kube.store.api import Record, Store
 
-__all__ = ["ListOptions", "Lister", "Page", "predicate", "revision_of"]
+__all__ = ["ListOptions", "Lister", "Page", "check_list", "check_watch", "predicate", "revision_of"]
 
 _KEPT = 64
 """Lists whose further pages are kept."""
+
+_KEPT_AT = {"source": "source.component"}
+"""Fields that are selected by another name than their path."""
 
 _NEWEST = -1
 """In a token: not a revision; go on with what there is now."""
@@ -77,7 +80,7 @@ class Lister:
             ApiError: 400, options that do not go together; 410, a revision that is no longer kept; 504, one that is
                 yet to come.
         """
-        accepts = predicate(options.labels, options.fields)
+        accepts = predicate(resource, options.labels, options.fields)
         token = _read_token(options) if options.continue_token else None
         revision, records = self._records(resource, namespace, options, token)
         if token is not None:
@@ -137,6 +140,29 @@ class Lister:
             self._kept.popitem(last=False)
 
 
+def check_watch(match: str, initial: str | None) -> None:
+    """What the query of a watch may say of where it begins.
+
+    Args:
+        match: its resourceVersionMatch.
+        initial: its sendInitialEvents; None where it has none.
+
+    Raises:
+        ApiError: 422.
+    """
+    if initial is not None and match != "NotOlderThan":
+        raise _forbidden_match("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+    if match and initial is None:
+        raise _forbidden_match("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
+
+
+def check_list(initial: str | None) -> None:
+    """Raise the 422 of a list that asks for what only a watch has."""
+    if initial is not None:
+        cause = status.forbidden_field("sendInitialEvents", "sendInitialEvents is forbidden for list")
+        raise status.invalid("ListOptions", "meta.k8s.io", "", [cause])
+
+
 def revision_of(text: str) -> int:
     """A resourceVersion of a query; 0 for "".
 
@@ -152,13 +178,18 @@ def revision_of(text: str) -> int:
     return int(text)
 
 
-def predicate(labels: str, fields: str) -> Callable[[Record], bool] | None:
+def predicate(resource: Resource, labels: str, fields: str) -> Callable[[Record], bool] | None:
     """What selectors accept; None for everything, so that nothing is decoded for it.
 
     Raises:
-        ApiError: 400, a selector that cannot be read.
+        ApiError: 400, a selector that cannot be read, or names a field that the kind is not selected by.
     """
     wanted, having = selectors.labels(labels), selectors.fields(fields)
+    selectable = ("metadata.name", "metadata.namespace", *resource.selectable)
+    for path, _, _ in having:
+        if path not in selectable:
+            known = f"{resource.qualified} are selected by {', '.join(selectable)}"
+            raise status.bad_request(f"field label not supported: {path} ({known})")
     if wanted is None and not having:
         return None
 
@@ -172,7 +203,7 @@ def predicate(labels: str, fields: str) -> Callable[[Record], bool] | None:
                 have = about[path]
             else:
                 value = decode(record.value) if value is None else value
-                have = selectors.field_value(value, path)
+                have = selectors.field_value(value, _KEPT_AT.get(path, path))
             if (have == text) is not equal:
                 return False
         return True
@@ -204,6 +235,10 @@ def _read_token(options: ListOptions) -> _Token:
 def _bad_match(match: str, why: str) -> ApiError:
     cause = ("resourceVersionMatch", f'Forbidden: "{match}": {why}')
     return status.invalid("ListOptions", "meta.k8s.io", "", [cause])
+
+
+def _forbidden_match(why: str) -> ApiError:
+    return status.invalid("ListOptions", "meta.k8s.io", "", [status.forbidden_field("resourceVersionMatch", why)])
 
 
 def _too_large(given: int, newest: int) -> ApiError:

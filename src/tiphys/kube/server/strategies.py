@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tiphys.kit.codec import DecodeError, decode
 from tiphys.kube.objects import status
 from tiphys.kube.objects.resources import Resource
 from tiphys.kube.objects.status import Cause
@@ -34,7 +35,6 @@ _KEY_SAYS = (
 )
 _ACCOUNT = "kubernetes.io/service-account.name"
 _REQUIRED_KEYS = {
-    "kubernetes.io/basic-auth": (),
     "kubernetes.io/dockercfg": (".dockercfg",),
     "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
     "kubernetes.io/ssh-auth": ("ssh-privatekey",),
@@ -77,7 +77,23 @@ def _secret_type(new: Object, old: Object | None) -> list[Cause]:
     data, annotations = new.get("data") or {}, new["metadata"].get("annotations") or {}
     if new["type"] == "kubernetes.io/service-account-token" and not annotations.get(_ACCOUNT):
         return [status.required_field(f"metadata.annotations[{_ACCOUNT}]")]
-    return [status.required_field(f"data[{key}]") for key in _REQUIRED_KEYS.get(new["type"], ()) if key not in data]
+    if new["type"] == "kubernetes.io/basic-auth" and not data.keys() & {"username", "password"}:
+        return [status.required_field("data[username]"), status.required_field("data[password]")]
+    required = _REQUIRED_KEYS.get(new["type"], ())
+    wrong = [status.required_field(f"data[{key}]") for key in required if key not in data]
+    return wrong or [_not_json(key) for key in required if key.startswith(".docker") and not _is_json(data[key])]
+
+
+def _is_json(encoded: str | None) -> bool:
+    try:
+        decode(base64.b64decode(encoded or ""))
+    except DecodeError:
+        return False
+    return True
+
+
+def _not_json(key: str) -> Cause:
+    return f"data[{key}]", 'Invalid value: "<secret contents redacted>": it is not JSON'
 
 
 def _configmap(new: Object, old: Object | None, resource: Resource) -> list[Cause]:

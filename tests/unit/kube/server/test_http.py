@@ -216,6 +216,78 @@ def test_every_kind_takes_what_is_absurd_without_failing(serving, resource):
                     assert answer.code < 500, (method, body, answer.body)
         if resource.stored:
             assert (await http("GET", path, headers=tables)).code == 200
-            assert (await http("DELETE", path)).code == 200
+            if "deletecollection" in resource.verbs:
+                assert (await http("DELETE", path)).code == 200
+
+    serving(scenario)
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("fieldSelector=data.a%3Db", "field label not supported: data.a (configmaps are selected by metadata.name, "),
+        ("fieldSelector=status.phase%3DRunning&watch=1", "field label not supported: status.phase"),
+        ("sendInitialEvents=true", "sendInitialEvents is forbidden for list"),
+        ("watch=1&sendInitialEvents=true", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"),
+        ("watch=1&resourceVersionMatch=NotOlderThan", "resourceVersionMatch is forbidden for watch unless"),
+    ],
+)
+def test_what_a_list_or_watch_is_not_asked_for_is_refused(serving, query, says):
+    async def scenario(http) -> None:
+        answer = await http("GET", f"{CONFIGMAPS}?{query}")
+        assert answer.code in (400, 422)
+        assert says in answer.message
+
+    serving(scenario)
+
+
+def test_events_are_selected_by_their_source(serving):
+    async def scenario(http) -> None:
+        events = "/api/v1/namespaces/ns/events"
+        about = {"kind": "Pod", "namespace": "ns", "name": "p"}
+        for name in ("a", "b"):
+            body = {"metadata": {"name": name}, "involvedObject": about, "source": {"component": name}}
+            assert (await http("POST", events, body)).code == 201
+        found = (await http("GET", f"{events}?fieldSelector=source%3Db,involvedObject.name%3Dp")).value["items"]
+        assert [item["metadata"]["name"] for item in found] == ["b"]
+
+    serving(scenario)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"propagationPolicy": "Sideways"}, 'supported values: "Background", "Foreground", "Orphan"'),
+        ({"propagationPolicy": "Orphan", "orphanDependents": True}, "cannot be both set"),
+        ({"dryRun": ["Some"]}, 'supported values: "All"'),
+    ],
+)
+def test_delete_options_that_do_not_exist_delete_nothing(serving, body, says):
+    async def scenario(http) -> None:
+        await http("POST", CONFIGMAPS, {"metadata": {"name": "c"}})
+        answer = await http("DELETE", CONFIGMAPS + "/c", body)
+        assert (answer.code, answer.value["reason"]) == (422, "Invalid")
+        assert says in answer.message
+        assert (await http("GET", CONFIGMAPS + "/c")).code == 200
+
+    serving(scenario)
+
+
+def test_a_field_that_is_there_twice_is_told_or_refused(serving):
+    body = b'{"metadata":{"name":"NAME"},"data":{"a":"1","b":"x","a":"2"}}'
+
+    async def scenario(http) -> None:
+        warned = await http("POST", CONFIGMAPS, body.replace(b"NAME", b"warned"))
+        assert (warned.code, warned.value["data"]["a"]) == (201, "2")
+        assert ("warning", '299 - "duplicate field \\"data.a\\""') in warned.headers
+        quiet = await http("POST", CONFIGMAPS + "?fieldValidation=Ignore", body.replace(b"NAME", b"quiet"))
+        assert "warning" not in dict(quiet.headers)
+        strict = await http("POST", CONFIGMAPS + "?fieldValidation=Strict", body.replace(b"NAME", b"strict"))
+        assert (strict.code, strict.value["reason"]) == (400, "BadRequest")
+        assert 'strict decoding error: duplicate field "data.a"' in strict.message
+        patch = b'{"data":{"a":"3","a":"4"}}'
+        patched = await http("PATCH", CONFIGMAPS + "/warned?fieldValidation=Strict", patch, kind=MERGE)
+        assert (patched.code, patched.value["reason"]) == (422, "Invalid")
+        assert (await http("GET", CONFIGMAPS + "/warned")).value["data"]["a"] == "2"
 
     serving(scenario)

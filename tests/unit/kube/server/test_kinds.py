@@ -94,6 +94,8 @@ def test_the_data_of_secrets(serving):
             ({"data": {"a": "not base64"}}, "illegal base64 data in data[a]: use stringData"),
             ({"data": {"../a": ""}}, "a valid config key must consist of"),
             ({"type": "kubernetes.io/tls"}, "data[tls.crt]: Required value"),
+            ({"type": "kubernetes.io/basic-auth"}, "data[username]: Required value, data[password]: Required value"),
+            ({"type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": "x"}}, "it is not JSON"),
             ({"type": TYPE}, "metadata.annotations[kubernetes.io/service-account.name]: Required value"),
             ({"stringData": {"a": "x" * (2**20 + 1)}}, "data: Too long: may not be more than 1048576 bytes"),
         ):
