@@ -41,7 +41,7 @@ class BmcSpec:
 
     Attributes:
         name: of the machine; its identity (UUID, serial number, label) follows from it.
-        personality: `generic`, `idrac9`, `ilo5`.
+        personality: one of `PERSONALITIES`.
         address: a loopback address; 127.0.0.2, 127.0.0.3, … may share one port.
         port: 0 = any free one.
         username, password: of the administrator's account, instead of the factory's; "" = the factory's.
@@ -280,6 +280,7 @@ class Simulator:
         account.user = spec.username or account.user
         if spec.password:
             account.set_password(spec.password)
+            account.must_change = False
         return bmc
 
     async def _start_control(self) -> ControlService:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from tiphys_simulators.personalities import generic, idrac9, ilo5
+from tiphys_simulators.personalities import ami, dell, generic, hpe, lenovo, openbmc, supermicro
 from tiphys_simulators.redfish import account_service, session_service, task_service, tree, update_service
 from tiphys_simulators.redfish.personality import Personality
 from tiphys_simulators.redfish.routes import Route, Router
@@ -13,23 +13,26 @@ __all__ = ["PERSONALITIES", "router_of"]
 
 _TABLE: tuple[tuple[Personality, tuple[Route, ...]], ...] = (
     (generic.GENERIC, ()),
-    (idrac9.IDRAC9, idrac9.ROUTES),
-    (ilo5.ILO5, ilo5.ROUTES),
+    *dell.TABLE,
+    *hpe.TABLE,
+    *supermicro.TABLE,
+    *lenovo.TABLE,
+    *ami.TABLE,
+    *openbmc.TABLE,
 )
 
 PERSONALITIES: dict[str, Personality] = {personality.id: personality for personality, _ in _TABLE}
-
-_COMMON = (
-    *tree.ROUTES,
-    *account_service.ROUTES,
-    *session_service.ROUTES,
-    *task_service.ROUTES,
-    *update_service.ROUTES,
-)
 
 
 @functools.cache
 def router_of(name: str) -> Router:
     """The routes of a personality: those of every BMC but the ones it lacks, then its own."""
     personality, own = next(row for row in _TABLE if row[0].id == name)
-    return Router([*(route for route in _COMMON if route.pattern not in personality.lacks), *own])
+    common = (
+        *tree.ROUTES,
+        *account_service.routes(personality),
+        *session_service.ROUTES,
+        *task_service.ROUTES,
+        *update_service.ROUTES,
+    )
+    return Router([*(route for route in common if route.pattern not in personality.lacks), *own])

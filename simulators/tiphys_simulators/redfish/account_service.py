@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 from typing import Any
 
 from tiphys_simulators.http import Json, Response
 from tiphys_simulators.redfish.accounts import Account, PasswordRefusedError
 from tiphys_simulators.redfish.bmc import Bmc
+from tiphys_simulators.redfish.etags import check_precondition, etag_of, with_etag
 from tiphys_simulators.redfish.messages import Message, RedfishError, extended_info
+from tiphys_simulators.redfish.personality import Personality
 from tiphys_simulators.redfish.routes import PRIVILEGES, Exchange, Route
 from tiphys_simulators.redfish.task_service import completed_task, task_body, task_path
 
-__all__ = ["ACCOUNTS", "ROUTES", "account_body", "apply_password", "refuse_when_locked_down", "update_account"]
+__all__ = ["account_body", "apply_password", "refuse_when_locked_down", "routes", "update_account"]
 
-ACCOUNTS = "/redfish/v1/AccountService/Accounts"
+_SERVICE = "/redfish/v1/AccountService"
 _ROLES = "/redfish/v1/AccountService/Roles"
 _KINDS: dict[str, type] = {
     "Password": str,
@@ -26,12 +28,19 @@ _KINDS: dict[str, type] = {
 }
 
 
+_LOCKOUT = {
+    "AccountLockoutThreshold": "threshold",
+    "AccountLockoutDuration": "penalty",
+    "AccountLockoutCounterResetAfter": "window",
+}
+
+
 def _service(exchange: Exchange) -> Response:
     bmc = exchange.bmc
     policy, lockout = bmc.behaviour.password, bmc.behaviour.lockout
     by_account = lockout.kind == "account"
     body: Json = {
-        "@odata.id": "/redfish/v1/AccountService",
+        "@odata.id": _SERVICE,
         "@odata.type": "#AccountService.v1_15_1.AccountService",
         "Id": "AccountService",
         "Name": "Account Service",
@@ -44,17 +53,41 @@ def _service(exchange: Exchange) -> Response:
         "AccountLockoutThreshold": lockout.threshold if by_account else 0,
         "AccountLockoutDuration": int(lockout.penalty) if by_account else 0,
         "AccountLockoutCounterResetAfter": int(lockout.window) if by_account else 0,
-        "Accounts": {"@odata.id": ACCOUNTS},
+        "Accounts": {"@odata.id": bmc.personality.accounts},
         "Roles": {"@odata.id": _ROLES},
     }
     return Response(body=bmc.personality.dialect.account_service(bmc, body))
 
 
+def _patch_service(exchange: Exchange) -> Response:
+    """The lockout may be written, down to what the vendor allows."""
+    bmc = exchange.bmc
+    refuse_when_locked_down(bmc)
+    limits, changes = bmc.personality.lockout_limits, exchange.request.json()
+    if not changes:
+        raise RedfishError(400, Message("EmptyJSON"))
+    for name, value in changes.items():
+        if limits is None or name not in _LOCKOUT:
+            raise RedfishError(400, Message("PropertyNotWritable", (name,), related=(f"#/{name}",)))
+        if type(value) is not int or value < 0:
+            raise RedfishError(400, Message("PropertyValueTypeError", (str(value), name), related=(f"#/{name}",)))
+        least = {"AccountLockoutThreshold": limits.threshold, "AccountLockoutDuration": limits.duration}.get(name, 0)
+        if value < least:
+            raise RedfishError(400, Message("PropertyValueOutOfRange", (str(value), name), related=(f"#/{name}",)))
+    written = {_LOCKOUT[name]: value for name, value in changes.items()}
+    lockout = dataclasses.replace(bmc.behaviour.lockout, **{"kind": "account", **written})
+    bmc.behaviour = dataclasses.replace(bmc.behaviour, lockout=lockout)
+    bmc.personality.dialect.lockout_written(bmc)
+    bmc.touch()
+    return _service(exchange)
+
+
 def _collection(exchange: Exchange) -> Response:
-    members = [{"@odata.id": f"{ACCOUNTS}/{identity}"} for identity in exchange.bmc.accounts]
+    bmc = exchange.bmc
+    members = [{"@odata.id": bmc.account_path(account)} for account in bmc.accounts.values()]
     return Response(
         body={
-            "@odata.id": ACCOUNTS,
+            "@odata.id": bmc.personality.accounts,
             "@odata.type": "#ManagerAccountCollection.ManagerAccountCollection",
             "Name": "Accounts Collection",
             "Members@odata.count": len(members),
@@ -75,13 +108,13 @@ def _account_of(exchange: Exchange) -> Account:
 def account_body(bmc: Bmc, account: Account) -> Json:
     """The ManagerAccount resource."""
     body: Json = {
-        "@odata.id": f"{ACCOUNTS}/{account.id}",
+        "@odata.id": bmc.account_path(account),
         "@odata.type": "#ManagerAccount.v1_12_0.ManagerAccount",
         "Id": account.id,
         "Name": "User Account",
         "Description": "User Account",
         "UserName": account.user,
-        "Password": None,
+        "Password": bmc.personality.shown_password,
         "RoleId": account.role,
         "Enabled": account.enabled,
         "Locked": bmc.locked(account),
@@ -96,33 +129,20 @@ def account_body(bmc: Bmc, account: Account) -> Json:
 
 
 def _etag(bmc: Bmc, account: Account) -> str:
-    kind = bmc.behaviour.etag
-    if kind == "none":
-        return ""
-    if kind == "time":
-        return f'"{int(bmc.clock.now())}"'
-    digest = hashlib.sha256(f"{bmc.name} {account.id} {account.version} {bmc.locked(account)}".encode()).hexdigest()
-    return f'W/"{digest[:8].upper()}"' if kind == "weak" else f'"{digest[:12]}"'
-
-
-def _with_etag(bmc: Bmc, account: Account, response: Response) -> Response:
-    etag = _etag(bmc, account)
-    if etag:
-        response.headers["ETag"] = etag
-    return response
+    return etag_of(bmc, f"{account.id} {account.version} {bmc.locked(account)}", account.version)
 
 
 def _get(exchange: Exchange) -> Response:
     bmc, account = exchange.bmc, _account_of(exchange)
     unchanged = _etag(bmc, account) and exchange.request.headers.get("if-none-match") == _etag(bmc, account)
     response = Response(304) if unchanged else Response(body=account_body(bmc, account))
-    return _with_etag(bmc, account, response)
+    return with_etag(response, _etag(bmc, account))
 
 
 def _patch(exchange: Exchange) -> Response:
     bmc, account = exchange.bmc, _account_of(exchange)
     bmc.counters.account_patches += 1
-    _check_precondition(exchange, account)
+    check_precondition(exchange, _etag(bmc, account))
     refuse_when_locked_down(bmc)
     bmc.personality.dialect.may_patch_account(bmc, account)
     changes = _checked_changes(exchange)
@@ -130,18 +150,7 @@ def _patch(exchange: Exchange) -> Response:
     if own and not exchange.may("ConfigureUsers") and set(changes) - {"Password"}:
         raise RedfishError(403, Message("InsufficientPrivilege"))
     update_account(bmc, account, changes)
-    return _with_etag(bmc, account, _patched(bmc, account))
-
-
-def _check_precondition(exchange: Exchange, account: Account) -> None:
-    bmc, wanted = exchange.bmc, exchange.request.headers.get("if-match")
-    if wanted is None:
-        if bmc.behaviour.if_match_required:
-            raise RedfishError(428, Message("PreconditionRequired"))
-    elif bmc.behaviour.etag != "none" and wanted != "*":
-        tags = [tag.strip().removeprefix("W/") for tag in wanted.split(",")]
-        if _etag(bmc, account).removeprefix("W/") not in tags:
-            raise RedfishError(412, Message("PreconditionFailed"))
+    return with_etag(_patched(bmc, account), _etag(bmc, account))
 
 
 def refuse_when_locked_down(bmc: Bmc) -> None:
@@ -188,8 +197,12 @@ def update_account(bmc: Bmc, account: Account, changes: dict[str, Any]) -> None:
         bmc.lockout.unlock(account.user)
     if old_name and (account.user != old_name or not account.enabled):
         bmc.sessions.close_of(old_name)
+    if bmc.personality.accounts_named and old_name and account.user != old_name:
+        del bmc.accounts[account.id]
+        account.id = account.user
+        bmc.accounts[account.id] = account
     account.version += 1
-    bmc.revision += 1
+    bmc.touch()
 
 
 def apply_password(bmc: Bmc, account: Account, password: str) -> None:
@@ -203,7 +216,7 @@ def apply_password(bmc: Bmc, account: Account, password: str) -> None:
     except PasswordRefusedError as error:
         raise bmc.personality.dialect.password_refused(bmc, error.reason) from error
     bmc.counters.password_changes += 1
-    bmc.revision += 1
+    bmc.touch()
     if bmc.behaviour.own_change_ends_sessions:
         bmc.sessions.close_of(account.user)
 
@@ -229,11 +242,10 @@ def _create(exchange: Exchange) -> Response:
             raise RedfishError(400, Message("PropertyMissing", (name,), related=(f"#/{name}",)))
     if bmc.account_of(changes["UserName"]):
         raise RedfishError(400, Message("ResourceAlreadyExists", ("ManagerAccount", "UserName", changes["UserName"])))
-    identity = str(max((int(known) for known in bmc.accounts if known.isdigit()), default=0) + 1)
-    account = Account(identity, enabled=True)
+    account = Account(bmc.new_account_id(changes["UserName"]), enabled=True)
     update_account(bmc, account, changes)
-    bmc.accounts[identity] = account
-    return Response(201, account_body(bmc, account), {"Location": f"{ACCOUNTS}/{identity}"})
+    bmc.accounts[account.id] = account
+    return Response(201, account_body(bmc, account), {"Location": bmc.account_path(account)})
 
 
 def _delete(exchange: Exchange) -> Response:
@@ -243,7 +255,7 @@ def _delete(exchange: Exchange) -> Response:
         raise RedfishError(400, Message("ResourceCannotBeDeleted"))
     del bmc.accounts[account.id]
     bmc.sessions.close_of(account.user)
-    bmc.revision += 1
+    bmc.touch()
     return Response(204)
 
 
@@ -277,13 +289,20 @@ def _role(exchange: Exchange) -> Response:
     )
 
 
-ROUTES = (
-    Route("GET", "/redfish/v1/AccountService", _service),
-    Route("GET", ACCOUNTS, _collection),
-    Route("POST", ACCOUNTS, _create, "ConfigureUsers"),
-    Route("GET", ACCOUNTS + "/{account}", _get),
-    Route("PATCH", ACCOUNTS + "/{account}", _patch),
-    Route("DELETE", ACCOUNTS + "/{account}", _delete, "ConfigureUsers"),
-    Route("GET", _ROLES, _roles),
-    Route("GET", _ROLES + "/{role}", _role),
-)
+def routes(personality: Personality) -> tuple[Route, ...]:
+    """Where a personality keeps its accounts; fixed slots are neither made nor deleted."""
+    accounts = personality.accounts
+    made = (
+        Route("POST", accounts, _create, "ConfigureUsers"),
+        Route("DELETE", accounts + "/{account}", _delete, "ConfigureUsers"),
+    )
+    return (
+        Route("GET", _SERVICE, _service),
+        Route("PATCH", _SERVICE, _patch_service, "ConfigureUsers"),
+        Route("GET", accounts, _collection),
+        Route("GET", accounts + "/{account}", _get),
+        Route("PATCH", accounts + "/{account}", _patch),
+        *(() if personality.account_slots else made),
+        Route("GET", _ROLES, _roles),
+        Route("GET", _ROLES + "/{role}", _role),
+    )

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tiphys_simulators.redfish.behaviour import PasswordPolicy
 
-__all__ = ["Account", "PasswordRefusedError", "password_classes"]
+__all__ = ["Account", "PasswordRefusedError", "Refusal", "consecutive_pairs", "password_classes"]
 
-Refusal = Literal["length", "complexity", "history", "interval"]
+Refusal = Literal["length", "complexity", "pairs", "history", "interval"]
 
 
 class PasswordRefusedError(Exception):
     """A new password breaks the policy.
 
     Attributes:
-        reason: `length`, `complexity`, `history` or `interval`.
+        reason: `length`, `complexity`, `pairs`, `history` or `interval`.
     """
 
     def __init__(self, reason: Refusal) -> None:
@@ -64,6 +65,8 @@ class Account:
             raise PasswordRefusedError("length")
         if password_classes(password) < policy.classes:
             raise PasswordRefusedError("complexity")
+        if policy.pairs and consecutive_pairs(password) > policy.pairs:
+            raise PasswordRefusedError("pairs")
         if policy.min_interval and self.changed_at is not None and now - self.changed_at < policy.min_interval:
             raise PasswordRefusedError("interval")
         if any(_fits(password, known) for known in [self.password, *self.earlier][: policy.history]):
@@ -88,6 +91,12 @@ def password_classes(password: str) -> int:
     """How many of upper case, lower case, digits and others are in it."""
     kinds = (str.isupper, str.islower, str.isdigit, lambda character: not character.isalnum())
     return sum(any(kind(character) for character in password) for kind in kinds)
+
+
+def consecutive_pairs(password: str) -> int:
+    """How many neighbours follow each other in the alphabet or the digits, up or down: `abc` and `321` have two."""
+    neighbours = itertools.pairwise(password)
+    return sum(abs(ord(one) - ord(other)) == 1 and one.isalnum() and other.isalnum() for one, other in neighbours)
 
 
 def _digest(password: str, salt: str) -> str:

@@ -72,13 +72,14 @@ class Admin:
         account = self._bmc.account_of(user) or self._new_account(user)
         if "password" in properties:
             account.set_password(properties["password"])
+            account.must_change = False
         account.role = properties.get("role", account.role)
         account.enabled = properties.get("enabled", account.enabled)
         account.must_change = properties.get("must_change", account.must_change)
         if properties.get("unlock"):
             self._bmc.lockout.unlock(user)
         account.version += 1
-        self._bmc.revision += 1
+        self._bmc.touch()
         self.service.refresh()
 
     def accepts(self, user: str, password: str) -> bool:
@@ -91,7 +92,7 @@ class Admin:
         if component not in self._bmc.firmware:
             raise AdminError(f"no component {component!r}; there are {', '.join(self._bmc.firmware)}")
         self._bmc.firmware[component].version = version
-        self._bmc.revision += 1
+        self._bmc.touch()
         self.service.refresh()
 
     def state(self) -> dict[str, Any]:
@@ -177,7 +178,7 @@ class Admin:
         if empty is None:
             if bmc.personality.account_slots:
                 raise AdminError(f"account {user}: no slot is free")
-            number = max((int(identity) for identity in bmc.accounts if identity.isdigit()), default=0) + 1
-            empty = bmc.accounts[str(number)] = Account(str(number))
+            identity = bmc.new_account_id(user)
+            empty = bmc.accounts[identity] = Account(identity)
         empty.user, empty.role, empty.enabled = user, "Administrator", True
         return empty

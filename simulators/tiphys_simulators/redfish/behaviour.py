@@ -31,6 +31,7 @@ class PasswordPolicy:
         min_length, max_length: characters.
         truncates: longer ones are cut at `max_length` without a word, not refused.
         classes: how many of upper case, lower case, digits, others must be there.
+        pairs: at most this many pairs of neighbours that follow each other, as in `ab` or `21` (BlueField); 0 = any.
         history: this many earlier passwords may not come again (the present one counts; 0 = none is remembered).
         min_interval: seconds that must pass between two changes.
     """
@@ -39,6 +40,7 @@ class PasswordPolicy:
     max_length: int = 40
     truncates: bool = False
     classes: int = 0
+    pairs: int = 0
     history: int = 0
     min_interval: float = 0.0
 
@@ -118,16 +120,21 @@ class Behaviour:
 
     Attributes:
         lockout: what wrong passwords lead to.
-        etag: on accounts: `none`, `weak`, `strong`, or `time` (the second of the answer: equal for everything, and it
-            changes by itself).
-        if_match_required: a PATCH of an account without If-Match is 428.
+        etag: on accounts and UpdateService: `none`, `weak`, `strong`, `generation` (weak, counts changes: iDRAC10),
+            `modified` (weak, the second of the last change to anything: equal for everything, AMI), or `time` (the
+            second of the answer: equal for everything, and it changes by itself).
+        if_match_required: a PATCH of these without If-Match is 428.
         patch_answer: to a PATCH of an account: `200` with the resource, `200-empty`, `204`, `202` with a task.
         password: rules for new passwords.
         refuses_default_password: iDRAC SWC1908: while the factory password is in use, an account PATCH is refused;
             the way out is a PATCH of the OEM attributes.
+        must_change_hides_account: while its password must be changed first, an account may not even read itself; only
+            its PATCH is taken (XCC).
         own_change_ends_sessions: changing an account's password closes its sessions, that of the caller included.
         max_sessions: at once; 0 = no limit.
         session_limit_status: 503, 401 or 400 when the limit is reached.
+        session_log_in: what POST to Sessions needs: `password` in its body, `basic` credentials too (as two emulators
+            do), or it is `absent`: 404, as the whole SessionService.
         session_location: where a new session's URI is told: `relative` or `absolute` Location, or `body` only.
         task: script that updates follow: `ok`, `stuck` (98 % for ever), `exception`, `exception-status-ok`,
             `false-success` (Completed, 100 %, Critical), `no-change` (Completed and OK, but the version stays).
@@ -151,14 +158,16 @@ class Behaviour:
     """
 
     lockout: LockoutPolicy = field(default_factory=LockoutPolicy)
-    etag: Literal["none", "weak", "strong", "time"] = "strong"
+    etag: Literal["none", "weak", "strong", "generation", "modified", "time"] = "strong"
     if_match_required: bool = False
     patch_answer: Literal["200", "200-empty", "204", "202"] = "200"
     password: PasswordPolicy = field(default_factory=PasswordPolicy)
     refuses_default_password: bool = False
+    must_change_hides_account: bool = False
     own_change_ends_sessions: bool = False
     max_sessions: int = 16
     session_limit_status: int = 503
+    session_log_in: Literal["password", "basic", "absent"] = "password"
     session_location: Literal["relative", "absolute", "body"] = "relative"
     task: Literal["ok", "stuck", "exception", "exception-status-ok", "false-success", "no-change"] = "ok"
     task_steps: tuple[TaskStep, ...] = ()

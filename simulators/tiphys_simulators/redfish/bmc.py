@@ -29,7 +29,7 @@ class Bmc:
 
     Attributes:
         behaviour: how it acts now; replace it to switch faults on or off.
-        revision: grows with every change that a state file must hold.
+        revision: grows with every change that a state file must hold; `modified_at` is when it last grew.
         certificate_generation: grows when a new TLS certificate is due.
     """
 
@@ -37,7 +37,7 @@ class Bmc:
         self.name = name
         self.personality = personality
         self.clock = clock
-        self.identity = Identity.of(name)
+        self.identity = Identity.of(name, mac_uuid=personality.mac_uuid)
         self.sessions = Sessions()
         self.lockout = Lockout()
         self.counters = Counters()
@@ -45,6 +45,7 @@ class Bmc:
         self.accounts: dict[str, Account] = {}
         self.power = "On"
         self.revision = 0
+        self.modified_at = clock.now()
         self.certificate_generation = 0
         self.factory_credentials = (
             personality.factory_user,
@@ -96,13 +97,30 @@ class Bmc:
         self.accounts = {str(slot): Account(str(slot)) for slot in range(1, personality.account_slots + 1)}
         user, password = self.factory_credentials
         account = Account(personality.factory_account, user, "Administrator", enabled=True)
+        account.must_change = personality.factory_must_change
         account.set_password(password)
-        self.accounts[account.id] = account
+        for one in (*personality.other_accounts, account):
+            self.accounts[one.id] = dataclasses.replace(one)
+        self.touch()
+
+    def touch(self) -> None:
+        """Something was changed that lasts."""
         self.revision += 1
+        self.modified_at = self.clock.now()
 
     def account_of(self, user: str) -> Account | None:
         """The account with this user name."""
         return next((account for account in self.accounts.values() if account.user == user and user), None)
+
+    def new_account_id(self, user: str) -> str:
+        """The id of an account that is made now."""
+        if self.personality.accounts_named:
+            return user
+        return str(max((int(known) for known in self.accounts if known.isdigit()), default=0) + 1)
+
+    def account_path(self, account: Account) -> str:
+        """The URI of a ManagerAccount."""
+        return f"{self.personality.accounts}/{account.id}"
 
     def uses_factory_password(self, account: Account) -> bool:
         """Whether the password on the label (or in the manual) still works."""
@@ -306,7 +324,7 @@ class Bmc:
             return
         component = self.component(update.component)
         self.firmware[component.id].pending = update.image.header.version
-        self.revision += 1
+        self.touch()
         if component.activates == "now":
             self._activate("now", ended)
         if component.resets_bmc:
@@ -322,7 +340,7 @@ class Bmc:
             if firmware.pending and component.activates == event:
                 firmware.previous, firmware.version, firmware.pending = firmware.version, firmware.pending, ""
                 firmware.installed_at = now
-                self.revision += 1
+                self.touch()
 
     # The state file
 

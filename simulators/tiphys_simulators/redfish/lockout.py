@@ -6,6 +6,7 @@ is right; that is the trap this simulator exists for.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -78,6 +79,10 @@ class Lockout:
     def unlock(self, user: str) -> None:
         """An administrator wrote `Locked: false`."""
         self._tallies.pop(f"account {user}", None)
+
+    def lock(self, user: str) -> None:
+        """Lock an account until somebody unlocks it."""
+        self._tallies[f"account {user}"] = _Tally(blocked_until=math.inf)
 
     def clear(self) -> None:
         """Power was lost, or the BMC went back to the factory."""

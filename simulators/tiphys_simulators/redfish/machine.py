@@ -14,6 +14,8 @@ from typing import Literal, Protocol
 from tiphys_simulators.clock import SimulatedClock
 from tiphys_simulators.redfish.accounts import Account
 from tiphys_simulators.redfish.behaviour import Behaviour
+from tiphys_simulators.redfish.lockout import Lockout
+from tiphys_simulators.redfish.sessions import Sessions
 from tiphys_simulators.redfish.updates import Event, Update
 
 __all__ = ["Component", "Firmware", "Identity", "Machine", "Stage"]
@@ -67,13 +69,16 @@ class Identity:
     label_password: str
 
     @classmethod
-    def of(cls, name: str) -> Identity:
-        """The identity of the machine of that name."""
+    def of(cls, name: str, *, mac_uuid: bool = False) -> Identity:
+        """The identity of the machine of that name; `mac_uuid`: its UUID is its MAC behind zeros (Supermicro)."""
         digest = hashlib.sha256(name.encode()).digest()
         alphabet = "BCDFGHJKLMNPQRSTVWXYZ0123456789"
         letters = "".join(alphabet[byte % len(alphabet)] for byte in digest)
         mac = ":".join(["02", *(f"{byte:02x}" for byte in digest[:5])])
-        return cls(str(uuid.uuid5(uuid.NAMESPACE_DNS, name)), letters[:7], mac, letters[8:16])
+        own = str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
+        if mac_uuid:
+            own = f"00000000-0000-0000-0000-{mac.replace(':', '').upper()}"
+        return cls(own, letters[:7], mac, letters[8:16])
 
 
 class Machine(Protocol):
@@ -85,6 +90,8 @@ class Machine(Protocol):
     firmware: dict[str, Firmware]
     accounts: dict[str, Account]
     updates: dict[str, Update]
+    sessions: Sessions
+    lockout: Lockout
 
     @property
     def behaviour(self) -> Behaviour:

@@ -16,7 +16,7 @@ from tiphys_simulators.redfish.machine import Component, Machine
 from tiphys_simulators.redfish.messages import BASE_REGISTRY, Message, RedfishError, extended_info
 from tiphys_simulators.redfish.updates import Update
 
-__all__ = ["Dialect", "ImageFault", "InventoryEntry", "Personality"]
+__all__ = ["Dialect", "ImageFault", "InventoryEntry", "LockoutLimits", "Personality"]
 
 Json = dict[str, Any]
 ImageFault = Literal["not-an-image", "signature", "model", "same-version", "downgrade"]
@@ -101,6 +101,17 @@ class Dialect:
         """A BMC's version as its Manager writes it."""
         return version
 
+    def precondition_required(self) -> Message:
+        """A PATCH came without If-Match where that is needed."""
+        return Message("PreconditionRequired")
+
+    def changes_password(self, method: str, path: str) -> bool:
+        """Whether a request is a way to change a password beside the account's own PATCH."""
+        return False
+
+    def lockout_written(self, bmc: Machine) -> None:
+        """A client has written AccountService's lockout."""
+
     def may_patch_account(self, bmc: Machine, account: Account) -> None:
         """Whether an account PATCH is taken at all now; raises `RedfishError` where not."""
 
@@ -148,6 +159,14 @@ class Dialect:
 
 
 @dataclass(frozen=True, slots=True)
+class LockoutLimits:
+    """The least that a client may write into AccountService's lockout; less is refused."""
+
+    threshold: int = 0
+    duration: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Personality:
     """A kind of BMC.
 
@@ -156,9 +175,19 @@ class Personality:
         vendor, product: of the service root; "" = the property is missing.
         image_vendor: the word that its firmware images carry.
         factory_password: "" = one of its own for each machine, on its label.
-        account_slots: fixed accounts that exist even when empty; 0 = accounts are made by POST.
+        factory_must_change: the factory's password must be changed before anything else.
         factory_account: id of the account it leaves the factory with.
+        other_accounts: further ones that are there from the factory; nobody knows their passwords.
+        account_slots: fixed accounts that exist even when empty; 0 = accounts are made by POST.
+        accounts: the URI of the collection of accounts.
+        accounts_named: an account's id is its user name.
+        shown_password: what a GET of an account shows as Password.
+        lockout_limits: None = AccountService's lockout cannot be written.
+        more_systems, more_managers: ids of members that stand beside the machine's own.
+        mac_uuid: the UUID is the MAC behind zeros.
+        has_serial: False: the ComputerSystem tells no serial number; its Chassis does.
         session_timeout: seconds of idleness after which sessions end.
+        shown_timeout: what SessionService says instead (iLO and AMI: 30, which can only be minutes); 0 = the truth.
         lacks: patterns of routes that every other BMC has and this one has not.
     """
 
@@ -173,12 +202,24 @@ class Personality:
     factory_password: str
     components: tuple[Component, ...]
     behaviour: Behaviour
+    factory_must_change: bool = False
     factory_account: str = "1"
+    other_accounts: tuple[Account, ...] = ()
     account_slots: int = 0
+    accounts: str = "/redfish/v1/AccountService/Accounts"
+    accounts_named: bool = False
+    shown_password: str | None = None
+    lockout_limits: LockoutLimits | None = LockoutLimits()
     roles: tuple[str, ...] = ("Administrator", "Operator", "ReadOnly")
     system_id: str = "1"
+    more_systems: tuple[str, ...] = ()
     manager_id: str = "1"
+    manager_model: str = ""
+    more_managers: tuple[str, ...] = ()
     chassis_id: str = "1"
+    mac_uuid: bool = False
+    has_serial: bool = True
     session_timeout: float = 1800.0
+    shown_timeout: int = 0
     redfish_version: str = "1.18.0"
     lacks: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from typing import Any
 
 from tiphys_simulators.certificates import Certificate, load_into, new_certificate
 from tiphys_simulators.http import BadBodyError, HttpProtocol, Request, Response
-from tiphys_simulators.redfish.account_service import ACCOUNTS
+from tiphys_simulators.redfish.accounts import Account
 from tiphys_simulators.redfish.behaviour import Rule
 from tiphys_simulators.redfish.bmc import Bmc
 from tiphys_simulators.redfish.messages import Message, RedfishError
@@ -207,13 +207,20 @@ class BmcService:
             dialect = bmc.personality.dialect
             raise RedfishError(401, dialect.no_session(), headers=dialect.authenticate_header())
         exchange = Exchange(bmc, request, exchange.ids, account, session)
-        own = request.path.rstrip("/") == f"{ACCOUNTS}/{account.id}"
-        log_out = request.method == "DELETE" and request.path.startswith(SESSIONS)
-        if account.must_change and not log_out and not (own and request.method in ("GET", "HEAD", "PATCH")):
-            raise RedfishError(403, Message("PasswordChangeRequired", (f"{ACCOUNTS}/{account.id}",)))
+        if account.must_change and not self._allowed_before_change(request, account):
+            raise RedfishError(403, Message("PasswordChangeRequired", (bmc.account_path(account),)))
         if not exchange.may(needs):
             raise RedfishError(403, Message("InsufficientPrivilege"))
         return exchange
+
+    def _allowed_before_change(self, request: Request, account: Account) -> bool:
+        """Whether somebody whose password must be changed first may send this."""
+        path, behaviour = request.path.rstrip("/"), self.bmc.behaviour
+        if path == self.bmc.account_path(account):
+            read = request.method in ("GET", "HEAD") and not behaviour.must_change_hides_account
+            return read or request.method == "PATCH"
+        log_out = request.method == "DELETE" and path.startswith(SESSIONS)
+        return log_out or self.bmc.personality.dialect.changes_password(request.method, path)
 
     # The listener, and what happens unasked
 

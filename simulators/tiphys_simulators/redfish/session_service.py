@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tiphys_simulators.clock import iso
 from tiphys_simulators.http import Json, Response
-from tiphys_simulators.redfish.account_service import ACCOUNTS
 from tiphys_simulators.redfish.messages import Message, RedfishError, extended_info
 from tiphys_simulators.redfish.routes import Exchange, Route
 from tiphys_simulators.redfish.sessions import Session
@@ -16,6 +15,7 @@ SESSIONS = "/redfish/v1/SessionService/Sessions"
 
 def _service(exchange: Exchange) -> Response:
     bmc = exchange.bmc
+    _check_present(exchange)
     body: Json = {
         "@odata.id": "/redfish/v1/SessionService",
         "@odata.type": "#SessionService.v1_1_9.SessionService",
@@ -23,13 +23,14 @@ def _service(exchange: Exchange) -> Response:
         "Name": "Session Service",
         "Status": {"State": "Enabled", "Health": "OK"},
         "ServiceEnabled": True,
-        "SessionTimeout": int(bmc.personality.session_timeout),
+        "SessionTimeout": bmc.personality.shown_timeout or int(bmc.personality.session_timeout),
         "Sessions": {"@odata.id": SESSIONS},
     }
     return Response(body=bmc.personality.dialect.session_service(bmc, body))
 
 
 def _collection(exchange: Exchange) -> Response:
+    _check_present(exchange)
     members = [{"@odata.id": f"{SESSIONS}/{session.id}"} for session in exchange.bmc.sessions.all()]
     return Response(
         body={
@@ -55,8 +56,21 @@ def _body(session: Session) -> Json:
     }
 
 
+def _check_present(exchange: Exchange) -> None:
+    """The faults of a SessionService: it is not there, or its POST wants Basic credentials beside the body."""
+    bmc = exchange.bmc
+    if bmc.behaviour.session_log_in == "absent":
+        raise exchange.missing()
+    if bmc.behaviour.session_log_in == "basic" and exchange.request.method == "POST":
+        basic = exchange.request.basic()
+        if basic is None:
+            raise bmc.unauthorized(0)
+        bmc.login(*basic, exchange.request.source, "basic")
+
+
 def _log_in(exchange: Exchange) -> Response:
     bmc, request = exchange.bmc, exchange.request
+    _check_present(exchange)
     credentials = request.json()
     for name in ("UserName", "Password"):
         if name not in credentials:
@@ -67,7 +81,7 @@ def _log_in(exchange: Exchange) -> Response:
     session = bmc.open_session(account, request.source)
     body = _body(session)
     if account.must_change:
-        required = Message("PasswordChangeRequired", (f"{ACCOUNTS}/{account.id}",))
+        required = Message("PasswordChangeRequired", (bmc.account_path(account),))
         body["@Message.ExtendedInfo"] = [extended_info(required, bmc.personality.dialect.base_registry)]
     headers = {"X-Auth-Token": session.token}
     where = bmc.behaviour.session_location

@@ -93,28 +93,31 @@ def _service_root(exchange: Exchange) -> Response:
     return Response(body=personality.dialect.service_root(bmc, body))
 
 
-def _collection(path: str, kind: str, name: str, member: str) -> Response:
+def _collection(path: str, kind: str, name: str, *identities: str) -> Response:
+    members = [{"@odata.id": f"{_ROOT}/{path}/{identity}"} for identity in sorted(identities)]
     return Response(
         body={
             "@odata.id": f"{_ROOT}/{path}",
             "@odata.type": f"#{kind}Collection.{kind}Collection",
             "Name": name,
-            "Members@odata.count": 1,
-            "Members": [{"@odata.id": member}],
+            "Members@odata.count": len(members),
+            "Members": members,
         }
     )
 
 
 def _systems(exchange: Exchange) -> Response:
-    return _collection("Systems", "ComputerSystem", "Computer System Collection", system_path(exchange.bmc))
+    own = exchange.bmc.personality
+    return _collection("Systems", "ComputerSystem", "Computer System Collection", own.system_id, *own.more_systems)
 
 
 def _chassis_collection(exchange: Exchange) -> Response:
-    return _collection("Chassis", "Chassis", "Chassis Collection", _chassis_path(exchange.bmc))
+    return _collection("Chassis", "Chassis", "Chassis Collection", exchange.bmc.personality.chassis_id)
 
 
 def _managers(exchange: Exchange) -> Response:
-    return _collection("Managers", "Manager", "Manager Collection", manager_path(exchange.bmc))
+    own = exchange.bmc.personality
+    return _collection("Managers", "Manager", "Manager Collection", own.manager_id, *own.more_managers)
 
 
 def _check(exchange: Exchange, identity: str) -> None:
@@ -124,6 +127,8 @@ def _check(exchange: Exchange, identity: str) -> None:
 
 def _system(exchange: Exchange) -> Response:
     bmc, personality = exchange.bmc, exchange.bmc.personality
+    if exchange.ids["id"] in personality.more_systems:
+        return Response(body=_beside(exchange, "ComputerSystem.v1_22_1.ComputerSystem", {"SystemType": "Physical"}))
     _check(exchange, personality.system_id)
     bios = next((component for component in personality.components if component.id == "BIOS"), None)
     body: Json = {
@@ -132,10 +137,10 @@ def _system(exchange: Exchange) -> Response:
         "Id": personality.system_id,
         "Name": "System",
         "SystemType": "Physical",
-        "Manufacturer": personality.manufacturer,
-        "Model": personality.model,
-        "SerialNumber": bmc.identity.serial,
-        "SKU": bmc.identity.serial,
+        "Manufacturer": personality.manufacturer or None,
+        "Model": personality.model or None,
+        "SerialNumber": bmc.identity.serial if personality.has_serial else None,
+        "SKU": bmc.identity.serial if personality.has_serial else None,
         "UUID": bmc.identity.uuid,
         "PowerState": bmc.power,
         "Status": {"State": "Enabled", "Health": "OK"},
@@ -179,6 +184,8 @@ def _chassis(exchange: Exchange) -> Response:
 
 def _manager(exchange: Exchange) -> Response:
     bmc, personality = exchange.bmc, exchange.bmc.personality
+    if exchange.ids["id"] in personality.more_managers:
+        return Response(body=_beside(exchange, "Manager.v1_19_1.Manager", {"ManagerType": "Service"}))
     _check(exchange, personality.manager_id)
     version = personality.dialect.manager_version(bmc, bmc.firmware["BMC"].version)
     actions = f"{manager_path(bmc)}/Actions"
@@ -188,7 +195,7 @@ def _manager(exchange: Exchange) -> Response:
         "Id": personality.manager_id,
         "Name": "Manager",
         "ManagerType": "BMC",
-        "Model": personality.product or "BMC",
+        "Model": personality.manager_model or personality.product or "BMC",
         "FirmwareVersion": None if bmc.stage() == "partial" else version,
         "UUID": bmc.identity.uuid,
         "DateTime": iso(bmc.clock.now()),
@@ -209,6 +216,19 @@ def _manager(exchange: Exchange) -> Response:
         },
     }
     return Response(body=personality.dialect.manager(bmc, body))
+
+
+def _beside(exchange: Exchange, kind: str, further: Json) -> Json:
+    """A further member of Systems or Managers: it is there, and it is not the one that is looked for."""
+    identity = exchange.ids["id"]
+    return {
+        "@odata.id": exchange.request.path.rstrip("/"),
+        "@odata.type": f"#{kind}",
+        "Id": identity,
+        "Name": identity,
+        "Status": {"State": "Enabled", "Health": "OK"},
+        **further,
+    }
 
 
 def _reset_system(exchange: Exchange) -> Response:

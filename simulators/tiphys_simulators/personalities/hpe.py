@@ -1,14 +1,16 @@
-"""ilo5: HPE iLO 5, firmware 2.72.
+"""ilo5 (firmware 2.72), ilo6 (1.66), ilo7 (1.17.00): HPE's iLOs.
 
-Facts from a tree read from a real machine, HPE's message registry and HPE's examples. An update shows in
+Facts from trees read from real machines, HPE's message registry and HPE's examples. An update shows in
 `UpdateService.Oem.Hpe` (State, Result, FlashProgressPercent); since 2.30 SimpleUpdate also makes a task. Not known: the
 HTTP status of a delayed log-in (401 here) and the State words of a rejected image (Error here).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
+from dataclasses import dataclass
 
 from tiphys_simulators.clock import iso
 from tiphys_simulators.http import Json, Response
@@ -21,18 +23,42 @@ from tiphys_simulators.redfish.personality import Dialect, ImageFault, Inventory
 from tiphys_simulators.redfish.routes import Exchange, Route
 from tiphys_simulators.redfish.update_service import accept_image, receive
 
-__all__ = ["ILO5", "ROUTES"]
+__all__ = ["TABLE"]
 
 _UPLOAD = "/cgi-bin/uploadFile"
 _REGISTRY = "iLO.2.18"
-_FACTORY_DATES = {"BMC": "Sep 04 2022", "BIOS": "08/11/2022"}
 _STATES = {"Starting": "Uploading", "Completed": "Complete", "Exception": "Error"}
 
 
-class Ilo5(Dialect):
-    """How an iLO 5 speaks."""
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What differs from iLO to iLO.
+
+    Attributes:
+        family: of the system ROM.
+        bmc_date, bios_date: of the factory's firmware, as the inventory writes them.
+        advertises_basic: False: no WWW-Authenticate in a 401 (iLO 6 and 7).
+    """
+
+    number: int
+    family: str
+    bmc_date: str
+    bios_date: str
+    root_type: str
+    advertises_basic: bool = True
+
+
+class Hpe(Dialect):
+    """How an iLO speaks."""
 
     base_registry = "Base.1.4"
+
+    def __init__(self, generation: Generation) -> None:
+        self._generation = generation
+
+    def authenticate_header(self) -> dict[str, str]:
+        """From iLO 6 on, HTTPBasicAuth is "Unadvertised"."""
+        return super().authenticate_header() if self._generation.advertises_basic else {}
 
     def error(self, bmc: Machine, error: RedfishError) -> Json:
         """Only message ids, without their texts."""
@@ -83,15 +109,15 @@ class Ilo5(Dialect):
         ]
 
     def shown_version(self, bmc: Machine, component: Component, version: str) -> str:
-        """`2.72 Sep 04 2022`; a BIOS is `A42 v2.60 (08/11/2022)`."""
-        installed_at = bmc.firmware[component.id].installed_at
-        form = "%b %d %Y" if component.id == "BMC" else "%m/%d/%Y"
-        date = _date(installed_at, form) if installed_at else _FACTORY_DATES[component.id]
-        return f"{version} {date}" if component.id == "BMC" else f"A42 v{version} ({date})"
+        """`2.72 Sep 04 2022`; a system ROM is `A42 v2.60 (08/11/2022)`."""
+        own, installed_at = self._generation, bmc.firmware[component.id].installed_at
+        if component.id == "BMC":
+            return f"{version} {_date(installed_at, '%b %d %Y') or own.bmc_date}"
+        return f"{own.family} v{version} ({_date(installed_at, '%m/%d/%Y') or own.bios_date})"
 
     def manager_version(self, bmc: Machine, version: str) -> str:
         """`iLO 5 v2.72`."""
-        return f"iLO 5 v{version}"
+        return f"iLO {self._generation.number} v{version}"
 
     def service_root(self, bmc: Machine, body: Json) -> Json:
         """UUID, and the BMC's version without a log-in."""
@@ -99,7 +125,7 @@ class Ilo5(Dialect):
         manager = {
             "HostName": f"ILO{bmc.identity.serial}",
             "ManagerFirmwareVersion": version,
-            "ManagerType": "iLO 5",
+            "ManagerType": f"iLO {self._generation.number}",
             "Status": {"Health": "OK"},
         }
         oem = {
@@ -108,12 +134,7 @@ class Ilo5(Dialect):
             "Sessions": {"LocalLoginEnabled": True, "LoginFailureDelay": 0},
             "Time": iso(bmc.clock.now()),
         }
-        return {
-            **body,
-            "@odata.id": "/redfish/v1",
-            "@odata.type": "#ServiceRoot.v1_5_1.ServiceRoot",
-            "Oem": {"Hpe": oem},
-        }
+        return {**body, "@odata.id": "/redfish/v1", "@odata.type": self._generation.root_type, "Oem": {"Hpe": oem}}
 
     def account_service(self, bmc: Machine, body: Json) -> Json:
         """No standard lockout properties; the delay is OEM."""
@@ -129,11 +150,17 @@ class Ilo5(Dialect):
             "EnforcePasswordComplexity": policy.classes > 0,
             "MinPasswordLength": policy.min_length,
         }
+        if not self._generation.advertises_basic:
+            body["HTTPBasicAuth"] = "Unadvertised"
         return {**body, "Oem": {"Hpe": oem}}
 
     def account(self, bmc: Machine, account: Account, body: Json) -> Json:
-        """LoginName and privileges; no Enabled, no Locked."""
-        del body["Enabled"], body["Locked"], body["AccountTypes"]
+        """LoginName and privileges; no Locked, and on iLO 5 no Enabled."""
+        del body["Locked"], body["AccountTypes"]
+        if self._generation.number == 5:
+            del body["Enabled"]
+        else:
+            body["AccountTypes"] = ["Redfish", "WebUI"]
         names = ("LoginPriv", "UserConfigPriv", "iLOConfigPriv", "RemoteConsolePriv", "VirtualPowerAndResetPriv")
         oem = {
             "@odata.type": "#HpeiLOAccount.v2_2_0.HpeiLOAccount",
@@ -142,14 +169,6 @@ class Ilo5(Dialect):
             "ServiceAccount": False,
         }
         return {**body, "Oem": {"Hpe": oem}}
-
-    def session_service(self, bmc: Machine, body: Json) -> Json:
-        """SessionTimeout is 30 on the real one, which can only be minutes."""
-        return {**body, "SessionTimeout": 30}
-
-    def manager(self, bmc: Machine, body: Json) -> Json:
-        """Links to itself only; no UUID."""
-        return {**body, "Model": "iLO 5"}
 
     def update_service(self, bmc: Machine, body: Json) -> Json:
         """The flash state machine; nothing multipart."""
@@ -168,8 +187,16 @@ class Ilo5(Dialect):
         return {**body, "Description": description, "Oem": {"Hpe": {"DeviceContext": "System Board"}}}
 
 
+def _components(name: str, bmc: str, bios: str) -> tuple[Component, ...]:
+    return (
+        Component("BMC", name, bmc, activates="bmc-reset", resets_bmc=True),
+        Component("BIOS", "System ROM", bios, activates="host-reset"),
+    )
+
+
 def _date(moment: float, form: str) -> str:
-    return dt.datetime.fromtimestamp(moment, dt.UTC).strftime(form)
+    """ "" where it is still the factory's."""
+    return dt.datetime.fromtimestamp(moment, dt.UTC).strftime(form) if moment else ""
 
 
 def _flash_state(bmc: Machine) -> Json:
@@ -215,11 +242,15 @@ def _upload(exchange: Exchange) -> Response:
     return Response(200)
 
 
-ROUTES = (Route("POST", _UPLOAD, _upload, "", upload=True),)
+_ROUTES = (Route("POST", _UPLOAD, _upload, "", upload=True),)
+
+_ILO5 = Generation(5, "A42", "Sep 04 2022", "08/11/2022", "#ServiceRoot.v1_5_1.ServiceRoot")
+_ILO6 = Generation(6, "U58", "Dec 13 2024", "01/17/2025", "#ServiceRoot.v1_13_0.ServiceRoot", advertises_basic=False)
+_ILO7 = Generation(7, "U70", "Aug 13 2025", "07/10/2025", "#ServiceRoot.v1_13_0.ServiceRoot", advertises_basic=False)
 
 ILO5 = Personality(
     id="ilo5",
-    dialect=Ilo5(),
+    dialect=Hpe(_ILO5),
     vendor="HPE",
     product="ProLiant DL385 Gen10 Plus v2",
     manufacturer="HPE",
@@ -227,12 +258,12 @@ ILO5 = Personality(
     image_vendor="HPE",
     factory_user="Administrator",
     factory_password="",  # its own, on the pull-out tag
-    redfish_version="1.6.0",
+    lockout_limits=None,
+    shown_timeout=30,
+    manager_model="iLO 5",
     lacks=("/redfish/v1/UpdateService/update", "/redfish/v1/UpdateService/update-multipart"),
-    components=(
-        Component("BMC", "iLO 5", "2.72", activates="bmc-reset", resets_bmc=True),
-        Component("BIOS", "System ROM", "2.60", activates="host-reset"),
-    ),
+    redfish_version="1.6.0",
+    components=_components("iLO 5", "2.72", "2.60"),
     behaviour=Behaviour(
         lockout=LockoutPolicy("delay", threshold=1, penalty=10),
         etag="weak",
@@ -244,3 +275,27 @@ ILO5 = Personality(
         reboot=RebootStages(refused=40, unavailable=20, partial=20),
     ),
 )
+
+ILO6 = dataclasses.replace(
+    ILO5,
+    id="ilo6",
+    dialect=Hpe(_ILO6),
+    product="ProLiant DL380a Gen11",
+    model="ProLiant DL380a Gen11",
+    manager_model="iLO 6",
+    redfish_version="1.20.0",
+    components=_components("iLO 6", "1.66", "2.44"),
+)
+
+ILO7 = dataclasses.replace(
+    ILO6,
+    id="ilo7",
+    dialect=Hpe(_ILO7),
+    product="ProLiant DL380 Gen12",
+    model="ProLiant DL380 Gen12",
+    factory_account="65536",
+    manager_model="iLO 7",
+    components=_components("iLO 7", "1.17.00", "1.40"),
+)
+
+TABLE = ((ILO5, _ROUTES), (ILO6, _ROUTES), (ILO7, _ROUTES))
