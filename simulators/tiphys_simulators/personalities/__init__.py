@@ -32,7 +32,7 @@ def router_of(name: str) -> Router:
         *tree.ROUTES,
         *account_service.routes(personality),
         *session_service.ROUTES,
-        *task_service.ROUTES,
-        *update_service.ROUTES,
+        *task_service.routes(personality),
+        *update_service.routes(personality),
     )
     return Router([*(route for route in common if route.pattern not in personality.lacks), *own])

@@ -15,6 +15,7 @@ from tiphys_simulators.redfish.machine import Component, Machine
 from tiphys_simulators.redfish.messages import Message
 from tiphys_simulators.redfish.personality import Dialect, Personality
 from tiphys_simulators.redfish.updates import Update
+from tiphys_simulators.redfish.ways import Parameter, UpdateWays
 
 __all__ = ["TABLE"]
 
@@ -55,6 +56,17 @@ class Ami(Dialect):
         del body["AccountTypes"]
         return {**body, "Name": account.user}
 
+    def update_service(self, bmc: Machine, body: Json) -> Json:
+        """How far the flash has come, in AMI's words."""
+        update = next((update for update in bmc.updates.values() if update.ended is None), None)
+        information = {
+            "FlashPercentage": f"{update.percent(bmc.clock.now())}%" if update else "",
+            "UpdateStatus": "Flashing" if update else "",
+            "UpdateTarget": update.component if update else "",
+        }
+        oem = {"@odata.type": "#AMIUpdateService.v1_0_0.AMIUpdateService", "UpdateInformation": information}
+        return {**body, "Oem": {"AMIUpdateService": oem}}
+
     def task(self, bmc: Machine, update: Update, body: Json) -> Json:
         """TaskStatus is OK, whatever happened (DGX H100: five tasks Exception with TaskStatus OK)."""
         return {**body, "TaskStatus": "OK" if body["TaskState"] == "Exception" else body["TaskStatus"]}
@@ -80,6 +92,21 @@ AMI = Personality(
     session_timeout=1800,
     shown_timeout=30,
     redfish_version="1.7.0",
+    ways=UpdateWays(
+        simple_update="/redfish/v1/UpdateService/Actions/SimpleUpdate",
+        parameters=(
+            Parameter("ImageURI", required=True),
+            Parameter("TransferProtocol", required=True, values=("HTTP", "FTP")),
+            Parameter("User"),
+            Parameter("Password"),
+            Parameter("UpdateComponent", values=("BMC", "BIOS")),
+            Parameter("ResetBMC", "Boolean"),
+        ),
+        action_info=True,
+        multipart="/redfish/v1/UpdateService/upload",
+        push="",
+        apply_times=("OnReset",),
+    ),
     components=(
         Component("BMC", "BMC", "12.84.13", activates="bmc-reset", resets_bmc=True),
         Component("BIOS", "BIOS", "27", activates="host-reset"),

@@ -21,20 +21,34 @@ from tiphys_simulators.personalities.dell_oem import (
     job,
     job_routes,
 )
+from tiphys_simulators.redfish.account_service import refuse_when_locked_down
 from tiphys_simulators.redfish.accounts import Account
 from tiphys_simulators.redfish.behaviour import Behaviour, PasswordPolicy, RebootStages
+from tiphys_simulators.redfish.etags import check_precondition
 from tiphys_simulators.redfish.lockout import LockoutPolicy
 from tiphys_simulators.redfish.machine import Component, Machine
 from tiphys_simulators.redfish.messages import Message, RedfishError, extended_info
 from tiphys_simulators.redfish.personality import Dialect, ImageFault, InventoryEntry, Personality
 from tiphys_simulators.redfish.routes import Exchange, Route
+from tiphys_simulators.redfish.staging import Staged
 from tiphys_simulators.redfish.task_service import task_path
-from tiphys_simulators.redfish.update_service import INVENTORY, accept_image, multipart_push, receive, update_answer
-from tiphys_simulators.redfish.updates import Update
+from tiphys_simulators.redfish.update_service import INVENTORY, inventory_path
+from tiphys_simulators.redfish.updates import Order, Update
+from tiphys_simulators.redfish.uploads import receive
+from tiphys_simulators.redfish.ways import UpdateWays, parameters
 
 __all__ = ["TABLE"]
 
-_MULTIPART = "/redfish/v1/UpdateService/MultipartUpload"
+_INSTALL = "/redfish/v1/UpdateService/Actions/Oem/DellUpdateService.Install"
+_INSTALL_UPON = ("Now", "NowAndReboot", "NextReboot")
+_WAYS = UpdateWays(
+    parameters=parameters("HTTP", "NFS", "CIFS", "TFTP", "HTTPS"),
+    multipart="/redfish/v1/UpdateService/MultipartUpload",
+    push=INVENTORY,
+    apply_times=("OnReset", "OnStartUpdateRequest"),
+    waits_for_reset=True,
+    start_update=True,
+)
 _LEGACY = "/redfish/v1/Managers/iDRAC.Embedded.1"
 
 
@@ -105,6 +119,8 @@ class Dell(Dialect):
                 yield _entry(prefix, component, firmware.version)
             if firmware.previous:
                 yield _entry("Previous", component, firmware.previous)
+            if bmc.staged and bmc.staged.component == component.id and bmc.staged.image.header:
+                yield _entry("Available", component, bmc.staged.image.header.version)
 
     def service_root(self, bmc: Machine, body: Json) -> Json:
         """The service tag is there for everyone; the UUID is not."""
@@ -144,15 +160,15 @@ class Dell(Dialect):
         return body
 
     def update_service(self, bmc: Machine, body: Json) -> Json:
-        """Multipart push, and the push to FirmwareInventory."""
-        action = body["Actions"]["#UpdateService.SimpleUpdate"]
-        action["TransferProtocol@Redfish.AllowableValues"] = ["HTTP", "NFS", "CIFS", "TFTP", "HTTPS"]
-        action["@Redfish.OperationApplyTimeSupport"] = {
-            "@odata.type": "#Settings.v1_3_3.OperationApplyTimeSupport",
-            "SupportedValues": ["Immediate", "OnReset", "OnStartUpdateRequest"],
-        }
+        """The Install that follows a push to FirmwareInventory; the size of images is not told."""
         body.setdefault("MaxImageSizeBytes", None)
-        return {**body, "HttpPushUri": INVENTORY, "MultipartHttpPushUri": _MULTIPART}
+        install = {"target": _INSTALL, "InstallUpon@Redfish.AllowableValues": list(_INSTALL_UPON)}
+        body["Actions"]["Oem"] = {"#DellUpdateService.Install": install}
+        return body
+
+    def inventory_etag(self, bmc: Machine) -> str:
+        """A push to it must name it."""
+        return f'"{len(bmc.updates)}-{bmc.staged.component if bmc.staged else 0}"'
 
     def task(self, bmc: Machine, update: Update, body: Json) -> Json:
         """A task is a view of the job."""
@@ -172,11 +188,42 @@ def _entry(prefix: str, component: Component, version: str) -> InventoryEntry:
 
 
 def _push_to_inventory(exchange: Exchange) -> Response:
-    """HttpPushUri: only stages the image on a real one; here the job starts at once."""
-    update = accept_image(exchange.bmc, receive(exchange, "HttpPush"))
-    answer = update_answer(exchange.bmc, update)
-    answer.headers["Location"] = task_path(update)
-    return answer
+    """HttpPushUri: the image is put aside, under an id of its own, until Install names that."""
+    bmc = exchange.bmc
+    image = receive(exchange, "HttpPush")
+    if exchange.request.headers.get("if-match") is None:
+        raise RedfishError(428, Message("PreconditionRequired"))
+    check_precondition(exchange, bmc.personality.dialect.inventory_etag(bmc))
+    refuse_when_locked_down(bmc)
+    fault = bmc.image_fault(image, Order())
+    if fault or image.header is None:
+        name = image.header.component if image.header else ""
+        raise RedfishError(400, bmc.personality.dialect.image_refused(fault or "not-an-image", name))
+    bmc.staged = Staged(image, image.header.component, Order())
+    entry = _entry("Available", bmc.component(image.header.component), image.header.version)
+    return Response(201, None, {"Location": inventory_path(entry)})
+
+
+def _install(exchange: Exchange) -> Response:
+    """DellUpdateService.Install: a job for what was pushed."""
+    bmc, body = exchange.bmc, exchange.request.json()
+    bmc.counters.start_requests += 1
+    refuse_when_locked_down(bmc)
+    upon = body.get("InstallUpon")
+    if upon not in _INSTALL_UPON:
+        raise RedfishError(400, Message("ActionParameterValueFormatError", (str(upon), "InstallUpon")))
+    staged = [inventory_path(entry) for entry in bmc.personality.dialect.firmware_inventory(bmc)]
+    wanted = [uri for uri in staged if "/Available-" in uri]
+    if not bmc.staged or body.get("SoftwareIdentityURIs") != wanted:
+        raise RedfishError(400, Message("ActionParameterValueFormatError", ("******", "SoftwareIdentityURIs")))
+    update = bmc.start_update()
+    if update is None:
+        raise bmc.personality.dialect.busy()
+    if upon == "NextReboot":
+        update.waits_for = "host-reset"
+    if upon == "NowAndReboot":
+        bmc.reset_host()
+    return Response(202, None, {"Location": task_path(update)})
 
 
 def _components(bmc: str, bmc_before: str, bios: str, bios_before: str) -> tuple[Component, ...]:
@@ -223,7 +270,7 @@ IDRAC9 = Personality(
     manager_id="iDRAC.Embedded.1",
     manager_model="15G Monolithic",
     chassis_id="System.Embedded.1",
-    lacks=("/redfish/v1/UpdateService/update", "/redfish/v1/UpdateService/update-multipart"),
+    ways=_WAYS,
     redfish_version="1.13.1",
     components=_components("6.00.30.00", "4.40.29.00", "1.8.2", "1.2.4"),
     behaviour=Behaviour(
@@ -248,6 +295,7 @@ IDRAC8 = dataclasses.replace(
     accounts=f"{_LEGACY}/Accounts",
     manager_model="13G Monolithic",
     redfish_version="1.4.0",
+    ways=dataclasses.replace(_WAYS, multipart="", apply_times=("OnReset",), start_update=False),
     components=_components("2.70.70.70", "2.63.60.61", "2.11.0", "2.8.0"),
     behaviour=dataclasses.replace(
         IDRAC9.behaviour,
@@ -269,13 +317,13 @@ IDRAC10 = dataclasses.replace(
     ),
 )
 
-_PUSHES = (
-    Route("POST", _MULTIPART, multipart_push, "ConfigureComponents", upload=True),
+_OWN = (
     Route("POST", INVENTORY, _push_to_inventory, "ConfigureComponents", upload=True),
+    Route("POST", _INSTALL, _install, "ConfigureComponents"),
 )
 
 TABLE = (
-    (IDRAC8, (*_PUSHES, *attribute_routes(f"{_LEGACY}/Attributes"), *job_routes(f"{_LEGACY}/Jobs"))),
-    (IDRAC9, (*_PUSHES, *attribute_routes(ATTRIBUTES), *job_routes(DELL_JOBS), *JOB_SERVICE_ROUTES)),
-    (IDRAC10, (*_PUSHES, *attribute_routes(ATTRIBUTES), *job_routes(DELL_JOBS), *JOB_SERVICE_ROUTES)),
+    (IDRAC8, (*_OWN, *attribute_routes(f"{_LEGACY}/Attributes"), *job_routes(f"{_LEGACY}/Jobs"))),
+    (IDRAC9, (*_OWN, *attribute_routes(ATTRIBUTES), *job_routes(DELL_JOBS), *JOB_SERVICE_ROUTES)),
+    (IDRAC10, (*_OWN, *attribute_routes(ATTRIBUTES), *job_routes(DELL_JOBS), *JOB_SERVICE_ROUTES)),
 )

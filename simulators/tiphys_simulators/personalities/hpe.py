@@ -21,7 +21,8 @@ from tiphys_simulators.redfish.machine import Component, Machine
 from tiphys_simulators.redfish.messages import Message, RedfishError, extended_info
 from tiphys_simulators.redfish.personality import Dialect, ImageFault, InventoryEntry, Personality
 from tiphys_simulators.redfish.routes import Exchange, Route
-from tiphys_simulators.redfish.update_service import accept_image, receive
+from tiphys_simulators.redfish.uploads import accept_image, receive
+from tiphys_simulators.redfish.ways import UpdateWays, parameters
 
 __all__ = ["TABLE"]
 
@@ -171,8 +172,7 @@ class Hpe(Dialect):
         return {**body, "Oem": {"Hpe": oem}}
 
     def update_service(self, bmc: Machine, body: Json) -> Json:
-        """The flash state machine; nothing multipart."""
-        del body["MultipartHttpPushUri"]
+        """The flash state machine."""
         oem: Json = {
             "@odata.type": "#HpeiLOUpdateServiceExt.v2_3_0.HpeiLOUpdateServiceExt",
             "CurrentTime": iso(bmc.clock.now()),
@@ -237,8 +237,9 @@ def _upload(exchange: Exchange) -> Response:
         raise RedfishError(400, Message(f"{_REGISTRY}.UpdateBadParameter")) from error
     if not isinstance(parameters, dict) or not (upload and "file" in upload.filenames):
         raise RedfishError(400, Message(f"{_REGISTRY}.UpdateBadParameter"))
-    if parameters.get("UpdateTarget"):
-        accept_image(bmc, image)
+    if parameters.get("UpdateTarget") is not True:  # the repository alone is not simulated
+        raise RedfishError(400, Message(f"{_REGISTRY}.UpdateBadParameter", ("UpdateTarget",)))
+    accept_image(bmc, image)
     return Response(200)
 
 
@@ -261,7 +262,7 @@ ILO5 = Personality(
     lockout_limits=None,
     shown_timeout=30,
     manager_model="iLO 5",
-    lacks=("/redfish/v1/UpdateService/update", "/redfish/v1/UpdateService/update-multipart"),
+    ways=UpdateWays(parameters=parameters("HTTP", "HTTPS"), multipart="", push=""),
     redfish_version="1.6.0",
     components=_components("iLO 5", "2.72", "2.60"),
     behaviour=Behaviour(

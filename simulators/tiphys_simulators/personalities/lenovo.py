@@ -16,6 +16,7 @@ from tiphys_simulators.redfish.behaviour import Behaviour, PasswordPolicy, Reboo
 from tiphys_simulators.redfish.lockout import LockoutPolicy
 from tiphys_simulators.redfish.machine import Component, Machine
 from tiphys_simulators.redfish.personality import Dialect, InventoryEntry, LockoutLimits, Personality
+from tiphys_simulators.redfish.ways import UpdateWays, parameters
 
 __all__ = ["TABLE"]
 
@@ -122,6 +123,16 @@ XCC = Personality(
     manager_model="Lenovo XClarity Controller",
     session_timeout=300,
     redfish_version="1.15.0",
+    ways=UpdateWays(
+        parameters=parameters(
+            "TFTP", "SFTP", "HTTPS", "HTTP", targets=("/redfish/v1/UpdateService/FirmwareInventory/BMC-Backup",)
+        ),
+        action_info=True,
+        multipart="/mfwupdate",
+        push="/fwupdate",
+        push_apply_time="Immediate",
+        claims=True,
+    ),
     components=(
         Component("BMC", "Firmware:BMC", "2.83", previous="2.83", activates="bmc-reset"),
         Component("BIOS", "Firmware:UEFI", "1.40", activates="host-reset"),
@@ -132,6 +143,7 @@ XCC = Personality(
         if_match_required=True,
         password=PasswordPolicy(min_length=10, max_length=32, classes=3),
         must_change_hides_account=True,
+        push_needs_claim=True,
         max_image_bytes=250_000_000,
         task_answer="task",
         reboot=RebootStages(refused=90, unavailable=30, partial=20),

@@ -18,8 +18,12 @@ from tiphys_simulators.redfish.lockout import LockoutPolicy
 from tiphys_simulators.redfish.machine import Component, Machine
 from tiphys_simulators.redfish.messages import Message
 from tiphys_simulators.redfish.personality import Dialect, ImageFault, InventoryEntry, LockoutLimits, Personality
+from tiphys_simulators.redfish.ways import UpdateWays, parameters
 
 __all__ = ["TABLE"]
+
+
+_PUSH = "/redfish/v1/UpdateService/update"
 
 
 class OpenBmc(Dialect):
@@ -128,6 +132,14 @@ OPENBMC = Personality(
     chassis_id="chassis",
     has_serial=False,
     redfish_version="1.17.0",
+    ways=UpdateWays(
+        simple_update="",
+        multipart=_PUSH,
+        push=_PUSH,
+        apply_times=("OnReset",),
+        push_apply_time="OnReset",
+    ),
+    monitors="/redfish/v1/TaskService/Tasks/{task}/Monitor",
     components=(
         Component("BMC", "Software Inventory", "2.15.0", activates="bmc-reset", resets_bmc=True),
         Component("BIOS", "Software Inventory", "1.0.0", activates="host-reset"),
@@ -159,6 +171,7 @@ BLUEFIELD = dataclasses.replace(
     model="BlueField-3 DPU",
     image_vendor="NVIDIA",
     lockout_limits=LockoutLimits(threshold=1, duration=600),
+    ways=UpdateWays(parameters=parameters("SCP", "HTTP", "HTTPS"), push_apply_time="Immediate"),
     system_id="Bluefield",
     manager_id="Bluefield_BMC",
     chassis_id="Card1",
@@ -190,6 +203,7 @@ GB200 = dataclasses.replace(
     image_vendor="NVIDIA",
     other_accounts=(Account("ipmiuser", "ipmiuser", "Administrator", enabled=True),),
     lockout_limits=LockoutLimits(threshold=1, duration=600),
+    ways=UpdateWays(simple_update="", push_apply_time="Immediate"),
     system_id="System_0",
     more_systems=("HGX_Baseboard_0",),
     manager_id="BMC_0",

@@ -15,9 +15,19 @@ from tiphys_simulators.redfish.accounts import Account
 from tiphys_simulators.redfish.behaviour import Behaviour, PasswordPolicy, RebootStages
 from tiphys_simulators.redfish.lockout import LockoutPolicy
 from tiphys_simulators.redfish.machine import Component, Machine
+from tiphys_simulators.redfish.messages import Message
 from tiphys_simulators.redfish.personality import Dialect, InventoryEntry, Personality
+from tiphys_simulators.redfish.ways import UpdateWays, parameters
 
 __all__ = ["TABLE"]
+
+
+_TARGETS = (
+    "/redfish/v1/Managers/1",
+    "/redfish/v1/Systems/1",
+    "/redfish/v1/UpdateService/FirmwareInventory/BMC",
+    "/redfish/v1/UpdateService/FirmwareInventory/BIOS",
+)
 
 
 class Supermicro(Dialect):
@@ -58,6 +68,15 @@ class Supermicro(Dialect):
     def system(self, bmc: Machine, body: Json) -> Json:
         """BiosVersion is the number alone."""
         return {**body, "BiosVersion": bmc.firmware["BIOS"].version, "SKU": "0x1D1415D9"}
+
+    def checks_images_at_once(self) -> bool:
+        """That is what the task of verification is for."""
+        return False
+
+    def unlicensed(self) -> Message:
+        """Supermicro's own message."""
+        text = "Not licensed to perform this request: the node needs a product key."
+        return Message("SMC.1.0.OemLicenseNotPassed", (), text, "Warning")
 
     def software(self, bmc: Machine, entry: InventoryEntry, body: Json) -> Json:
         """Staging and Backup stand beside, under the component's name."""
@@ -108,6 +127,17 @@ X12 = Personality(
     mac_uuid=True,
     session_timeout=300,
     redfish_version="1.11.0",
+    ways=UpdateWays(
+        parameters=parameters("HTTP", "HTTPS", "FTP", targets=_TARGETS),
+        action_info=True,
+        multipart="/redfish/v1/UpdateService/upload",
+        push="",
+        apply_times=("OnStartUpdateRequest",),
+        start_update=True,
+        verifies=True,
+    ),
+    monitors="/redfish/v1/TaskMonitor/{task}",
+    random_monitors=True,
     components=(
         Component("BMC", "BMC", "11.01.01", activates="bmc-reset", resets_bmc=True),
         Component("BIOS", "BIOS", "1.4", activates="host-reset"),
@@ -129,6 +159,7 @@ X10 = dataclasses.replace(
     factory_password="ADMIN",  # noqa: S106 - what Supermicro documented
     shown_password="null",  # noqa: S106 - a string, on the real one too
     redfish_version="1.0.1",
+    ways=None,
     components=(
         Component("BMC", "BMC", "4.0", activates="bmc-reset", resets_bmc=True),
         Component("BIOS", "BIOS", "1.2", activates="host-reset"),

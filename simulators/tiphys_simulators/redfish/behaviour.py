@@ -147,7 +147,11 @@ class Behaviour:
         max_image_bytes: larger images are refused; 0 = no limit.
         same_version: False refuses an image of the version installed.
         downgrade: False refuses an image older than the version installed.
-        chunked_upload: False refuses uploads without Content-Length.
+        chunked_upload: False refuses uploads in chunks (411).
+        length_required: an upload without Content-Length is refused (411), chunked or not.
+        push_needs_claim: a push to HttpPushUri is refused unless HttpPushUriTargetsBusy was written true (XCC).
+        licensed: False: updates are refused for want of a licence (Supermicro).
+        manager_lags: the Manager goes on showing the version before (DGX H100, where it disagrees with the inventory).
         busy: an update is already running, says the BMC.
         locked_down: system lockdown: every change is refused.
         reboot: the stages of a restart.
@@ -179,6 +183,10 @@ class Behaviour:
     same_version: bool = True
     downgrade: bool = True
     chunked_upload: bool = True
+    length_required: bool = False
+    push_needs_claim: bool = False
+    licensed: bool = True
+    manager_lags: bool = False
     busy: bool = False
     locked_down: bool = False
     reboot: RebootStages = field(default_factory=RebootStages)

@@ -7,6 +7,7 @@ and `next_event` says when something will happen unasked. `service` puts HTTP in
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from typing import Any, Literal
 
 from tiphys_simulators.clock import SimulatedClock
@@ -19,7 +20,8 @@ from tiphys_simulators.redfish.machine import Component, Firmware, Identity, Sta
 from tiphys_simulators.redfish.messages import Message, RedfishError
 from tiphys_simulators.redfish.personality import ImageFault, Personality
 from tiphys_simulators.redfish.sessions import Session, Sessions
-from tiphys_simulators.redfish.updates import Update, script_of
+from tiphys_simulators.redfish.staging import PushOptions, Staged
+from tiphys_simulators.redfish.updates import Order, Update, script_of
 
 __all__ = ["Bmc"]
 
@@ -43,6 +45,8 @@ class Bmc:
         self.counters = Counters()
         self.updates: dict[str, Update] = {}
         self.accounts: dict[str, Account] = {}
+        self.staged: Staged | None = None
+        self.push_options = self._push_options()
         self.power = "On"
         self.revision = 0
         self.modified_at = clock.now()
@@ -183,7 +187,7 @@ class Bmc:
         """A kind of firmware by its id."""
         return next(component for component in self.personality.components if component.id == identity)
 
-    def image_fault(self, image: ReceivedImage) -> ImageFault | None:
+    def image_fault(self, image: ReceivedImage, order: Order) -> ImageFault | None:
         """What is wrong with an image, None = nothing."""
         header = image.header
         if header is None:
@@ -192,6 +196,8 @@ class Bmc:
             return "signature"
         if header.vendor != self.personality.image_vendor or header.component not in self.firmware:
             return "model"
+        if order.components and header.component not in order.components:
+            return "model"
         installed = version_key(self.firmware[header.component].version)
         if version_key(header.version) == installed and not self._behaviour.same_version:
             return "same-version"
@@ -199,7 +205,7 @@ class Bmc:
             return "downgrade"
         return None
 
-    def begin_update(self) -> Update:
+    def begin_update(self, order: Order, *, verifies: bool = False) -> Update:
         """A new update that waits for its image.
 
         Raises:
@@ -213,9 +219,21 @@ class Bmc:
         steps, applies = script_of(self._behaviour)
         identity = self.personality.dialect.task_id(self._task_number, now)
         update = Update(identity, steps, applies, started=now, since=now, waits_for="download")
+        update.monitor = self._monitor_of(identity)
+        update.order, update.verifies = order, verifies
         self.updates[identity] = update
         self.counters.updates_accepted += 1
         return update
+
+    def _push_options(self) -> PushOptions:
+        ways = self.personality.ways
+        return PushOptions(apply_time=(ways and ways.push_apply_time) or "Immediate")
+
+    def _monitor_of(self, task: str) -> str:
+        """The name of a task's monitor."""
+        if not self.personality.random_monitors:
+            return task
+        return hashlib.sha256(f"{self.name} {task}".encode()).hexdigest()[:31]
 
     def running_update(self) -> Update | None:
         """The update that has not ended."""
@@ -227,13 +245,39 @@ class Bmc:
         update.image = image
         update.release("download", now)
         too_large = 0 < self._behaviour.max_image_bytes < image.size
-        fault = "not-an-image" if too_large else self.image_fault(image)
+        fault = "not-an-image" if too_large else self.image_fault(image, update.order)
         component = image.header.component if image.header else ""
         if fault:
             update.refuse(self.personality.dialect.image_refused(fault, component))
             return
         update.component = component
-        update.waits_for = self.component(component).waits_for
+        ways = self.personality.ways
+        if update.order.apply_time == "OnStartUpdateRequest" and not update.verifies:
+            update.waits_for = "start-request"
+        elif update.order.apply_time == "OnReset" and ways and ways.waits_for_reset:
+            update.waits_for = "host-reset"
+        else:
+            update.waits_for = self.component(component).waits_for
+
+    def start_update(self) -> Update | None:
+        """StartUpdate: install what is staged, or let go on what waits for this; None = there is neither.
+
+        Raises:
+            RedfishError: another update is running.
+        """
+        now = self.clock.now()
+        if self.staged:
+            staged = self.staged
+            update = self.begin_update(dataclasses.replace(staged.order, apply_time="Immediate"))
+            self.image_arrived(update, staged.image)
+            self.staged = None
+            return update
+        for update in self.updates.values():
+            if update.waits_for == "start-request":
+                update.release("start-request", now)
+                update.waits_for = self.component(update.component).waits_for
+                return update
+        return None
 
     def download_failed(self, update: Update, why: str) -> None:
         """The image could not be fetched."""
@@ -265,6 +309,8 @@ class Bmc:
         self.counters.bmc_reboots += 1
         self.sessions.clear()
         self.lockout.clear()
+        self.staged = None
+        self.push_options = self._push_options()
         self._activate("bmc-reset", at)
         if not self._behaviour.task_survives_reboot:
             self._forgotten.update(self.updates)
@@ -322,17 +368,25 @@ class Bmc:
         ended = update.ended or self.clock.now()
         if not update.applies or not update.image or not update.image.header:
             return
-        component = self.component(update.component)
+        component, order = self.component(update.component), update.order
+        if update.verifies:
+            self.staged = Staged(update.image, component.id, order)
+            return
+        if order.spare:
+            self.firmware[component.id].previous = update.image.header.version
+            self.touch()
+            return
         self.firmware[component.id].pending = update.image.header.version
         self.touch()
         if component.activates == "now":
             self._activate("now", ended)
-        if component.resets_bmc:
-            self._reboot_due = ended + self._behaviour.reboot.after
-            if self._behaviour.loses_credentials:
+        if component.id == "BMC":
+            if self._behaviour.loses_credentials or not order.keeps_accounts:
                 self.make_factory_accounts()
             if self._behaviour.changes_certificate:
                 self.certificate_generation += 1
+        if component.resets_bmc and order.apply_time != "OnReset":
+            self._reboot_due = ended + self._behaviour.reboot.after
 
     def _activate(self, event: str, now: float) -> None:
         for component in self.personality.components:

@@ -36,6 +36,7 @@ class Counters:
     password_changes: int = 0
     update_posts: int = 0
     updates_accepted: int = 0
+    start_requests: int = 0
     downloads: int = 0
     images: list[dict[str, Any]] = field(default_factory=list)
     bmc_reboots: int = 0
@@ -69,6 +70,7 @@ class Counters:
             "password_changes": self.password_changes,
             "update_posts": self.update_posts,
             "updates_accepted": self.updates_accepted,
+            "start_requests": self.start_requests,
             "downloads": self.downloads,
             "images": self.images,
             "bmc_reboots": self.bmc_reboots,

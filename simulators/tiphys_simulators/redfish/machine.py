@@ -16,6 +16,7 @@ from tiphys_simulators.redfish.accounts import Account
 from tiphys_simulators.redfish.behaviour import Behaviour
 from tiphys_simulators.redfish.lockout import Lockout
 from tiphys_simulators.redfish.sessions import Sessions
+from tiphys_simulators.redfish.staging import PushOptions, Staged
 from tiphys_simulators.redfish.updates import Event, Update
 
 __all__ = ["Component", "Firmware", "Identity", "Machine", "Stage"]
@@ -92,6 +93,8 @@ class Machine(Protocol):
     updates: dict[str, Update]
     sessions: Sessions
     lockout: Lockout
+    staged: Staged | None
+    push_options: PushOptions
 
     @property
     def behaviour(self) -> Behaviour:

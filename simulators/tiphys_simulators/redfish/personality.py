@@ -15,6 +15,7 @@ from tiphys_simulators.redfish.behaviour import Behaviour
 from tiphys_simulators.redfish.machine import Component, Machine
 from tiphys_simulators.redfish.messages import BASE_REGISTRY, Message, RedfishError, extended_info
 from tiphys_simulators.redfish.updates import Update
+from tiphys_simulators.redfish.ways import UpdateWays
 
 __all__ = ["Dialect", "ImageFault", "InventoryEntry", "LockoutLimits", "Personality"]
 
@@ -93,6 +94,10 @@ class Dialect:
         for component in bmc.components:
             yield InventoryEntry(component.id, component, bmc.firmware[component.id].version)
 
+    def inventory_etag(self, bmc: Machine) -> str:
+        """The ETag of the collection FirmwareInventory, "" = none."""
+        return ""
+
     def shown_version(self, bmc: Machine, component: Component, version: str) -> str:
         """A version as the inventory writes it."""
         return version
@@ -149,6 +154,10 @@ class Dialect:
         """UpdateService."""
         return body
 
+    def unlicensed(self) -> Message:
+        """The licence does not cover updates."""
+        return Message("InsufficientPrivilege")
+
     def software(self, bmc: Machine, entry: InventoryEntry, body: Json) -> Json:
         """One SoftwareInventory."""
         return body
@@ -188,6 +197,8 @@ class Personality:
         has_serial: False: the ComputerSystem tells no serial number; its Chassis does.
         session_timeout: seconds of idleness after which sessions end.
         shown_timeout: what SessionService says instead (iLO and AMI: 30, which can only be minutes); 0 = the truth.
+        ways: how firmware gets in; None = there is no UpdateService.
+        monitors: the URI of task monitors; `random_monitors`: their names do not tell their tasks'.
         lacks: patterns of routes that every other BMC has and this one has not.
     """
 
@@ -202,6 +213,7 @@ class Personality:
     factory_password: str
     components: tuple[Component, ...]
     behaviour: Behaviour
+    ways: UpdateWays | None
     factory_must_change: bool = False
     factory_account: str = "1"
     other_accounts: tuple[Account, ...] = ()
@@ -222,4 +234,6 @@ class Personality:
     session_timeout: float = 1800.0
     shown_timeout: int = 0
     redfish_version: str = "1.18.0"
+    monitors: str = "/redfish/v1/TaskService/TaskMonitors/{task}"
+    random_monitors: bool = False
     lacks: tuple[str, ...] = ()

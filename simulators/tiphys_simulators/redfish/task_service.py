@@ -7,13 +7,13 @@ from tiphys_simulators.http import Json, Response
 from tiphys_simulators.redfish.behaviour import TaskStep
 from tiphys_simulators.redfish.bmc import Bmc
 from tiphys_simulators.redfish.messages import Message, RedfishError, extended_info
+from tiphys_simulators.redfish.personality import Personality
 from tiphys_simulators.redfish.routes import Exchange, Route
 from tiphys_simulators.redfish.updates import Update
 
-__all__ = ["ROUTES", "completed_task", "monitor_path", "task_body", "task_path"]
+__all__ = ["completed_task", "monitor_path", "routes", "task_body", "task_path"]
 
 _TASKS = "/redfish/v1/TaskService/Tasks"
-_MONITORS = "/redfish/v1/TaskService/TaskMonitors"
 _TEXTS = {
     "TargetDetermined": ("The target of the update is determined.", "OK"),
     "TransferringToComponent": ("The image is being transferred.", "OK"),
@@ -28,9 +28,9 @@ def task_path(task: Update) -> str:
     return f"{_TASKS}/{task.id}"
 
 
-def monitor_path(task: Update) -> str:
+def monitor_path(bmc: Bmc, task: Update) -> str:
     """The URI of its monitor."""
-    return f"{_MONITORS}/{task.id}"
+    return bmc.personality.monitors.replace("{task}", task.monitor or task.id)
 
 
 def completed_task(bmc: Bmc) -> Update:
@@ -58,12 +58,12 @@ def task_body(bmc: Bmc, task: Update) -> Json:
         "@odata.id": task_path(task),
         "@odata.type": "#Task.v1_7_4.Task",
         "Id": task.id,
-        "Name": "Firmware Update",
-        "TaskState": "Pending" if task.waits_for == "host-reset" else step.state,
+        "Name": task.name,
+        "TaskState": "Pending" if task.waits_for in ("host-reset", "start-request") else step.state,
         "TaskStatus": step.status,
         "PercentComplete": task.percent(bmc.clock.now()),
         "StartTime": iso(task.started),
-        "TaskMonitor": monitor_path(task),
+        "TaskMonitor": monitor_path(bmc, task),
         "Messages": [extended_info(message, bmc.personality.dialect.base_registry) for message in messages],
     }
     if task.ended is not None:
@@ -123,16 +123,21 @@ def _delete(exchange: Exchange) -> Response:
 
 
 def _monitor(exchange: Exchange) -> Response:
-    task = _task_of(exchange)
+    monitor = exchange.ids["task"]
+    task = next((task for task in _known(exchange.bmc) if monitor == (task.monitor or task.id)), None)
+    if task is None:
+        raise exchange.missing()
     running = task.ended is None
-    headers = {"Location": monitor_path(task), "Retry-After": "5"} if running else {}
+    headers = {"Location": monitor_path(exchange.bmc, task), "Retry-After": "5"} if running else {}
     return Response(202 if running else 200, task_body(exchange.bmc, task), headers)
 
 
-ROUTES = (
-    Route("GET", "/redfish/v1/TaskService", _service),
-    Route("GET", _TASKS, _collection),
-    Route("GET", _TASKS + "/{task}", _get),
-    Route("DELETE", _TASKS + "/{task}", _delete, "ConfigureManager"),
-    Route("GET", _MONITORS + "/{task}", _monitor),
-)
+def routes(personality: Personality) -> tuple[Route, ...]:
+    """The tasks, and the monitors where a personality has them."""
+    return (
+        Route("GET", "/redfish/v1/TaskService", _service),
+        Route("GET", _TASKS, _collection),
+        Route("GET", _TASKS + "/{task}", _get),
+        Route("DELETE", _TASKS + "/{task}", _delete, "ConfigureManager"),
+        Route("GET", personality.monitors, _monitor),
+    )

@@ -187,7 +187,9 @@ def _manager(exchange: Exchange) -> Response:
     if exchange.ids["id"] in personality.more_managers:
         return Response(body=_beside(exchange, "Manager.v1_19_1.Manager", {"ManagerType": "Service"}))
     _check(exchange, personality.manager_id)
-    version = personality.dialect.manager_version(bmc, bmc.firmware["BMC"].version)
+    firmware = bmc.firmware["BMC"]
+    lags = bmc.behaviour.manager_lags and firmware.previous
+    version = personality.dialect.manager_version(bmc, firmware.previous if lags else firmware.version)
     actions = f"{manager_path(bmc)}/Actions"
     body: Json = {
         "@odata.id": manager_path(bmc),

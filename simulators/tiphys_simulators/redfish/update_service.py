@@ -1,73 +1,139 @@
-"""UpdateService: images by pull and by push, and the inventory that tells what is installed."""
+"""UpdateService: what it offers, as its personality's `UpdateWays` say, and the inventory of what is installed."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 from typing import Any
 
 from tiphys_simulators.http import Json, Response
-from tiphys_simulators.image import ReceivedImage
-from tiphys_simulators.multipart import UploadError
 from tiphys_simulators.redfish.account_service import refuse_when_locked_down
 from tiphys_simulators.redfish.bmc import Bmc
+from tiphys_simulators.redfish.etags import check_precondition, etag_of, with_etag
 from tiphys_simulators.redfish.messages import Message, RedfishError
-from tiphys_simulators.redfish.personality import InventoryEntry
-from tiphys_simulators.redfish.pull import PullError, check_uri, pull
+from tiphys_simulators.redfish.personality import InventoryEntry, Personality
 from tiphys_simulators.redfish.routes import Exchange, Route
-from tiphys_simulators.redfish.task_service import monitor_path, task_body, task_path
-from tiphys_simulators.redfish.updates import Update
+from tiphys_simulators.redfish.uploads import (
+    check_apply_time,
+    multipart_push,
+    order_of,
+    push,
+    simple_update,
+    start_update,
+)
+from tiphys_simulators.redfish.ways import UpdateWays
 
-__all__ = [
-    "INVENTORY",
-    "MULTIPART",
-    "ROUTES",
-    "accept_image",
-    "inventory_path",
-    "multipart_push",
-    "raw_push",
-    "receive",
-    "update_answer",
-]
+__all__ = ["INVENTORY", "inventory_path", "routes"]
 
-INVENTORY = "/redfish/v1/UpdateService/FirmwareInventory"
-MULTIPART = "/redfish/v1/UpdateService/update-multipart"
-_PUSH = "/redfish/v1/UpdateService/update"
-_SIMPLE_UPDATE = "/redfish/v1/UpdateService/Actions/UpdateService.SimpleUpdate"
-_PARAMETERS = {
-    "ImageURI": str,
-    "TransferProtocol": str,
-    "Targets": list,
-    "Username": str,
-    "Password": str,
-    "ForceUpdate": bool,
-    "@Redfish.OperationApplyTime": str,
-}
-_PROTOCOLS = ("HTTP", "HTTPS")
+_SERVICE = "/redfish/v1/UpdateService"
+_ACTION_INFO = f"{_SERVICE}/SimpleUpdateActionInfo"
+_START = f"{_SERVICE}/Actions/UpdateService.StartUpdate"
+INVENTORY = f"{_SERVICE}/FirmwareInventory"
+
+
+def _ways(bmc: Bmc) -> UpdateWays:
+    """Those of its personality; its routes are there only where it has some."""
+    return bmc.personality.ways or UpdateWays()
 
 
 def _service(exchange: Exchange) -> Response:
-    bmc = exchange.bmc
+    bmc, ways = exchange.bmc, _ways(exchange.bmc)
     body: Json = {
-        "@odata.id": "/redfish/v1/UpdateService",
+        "@odata.id": _SERVICE,
         "@odata.type": "#UpdateService.v1_14_1.UpdateService",
         "Id": "UpdateService",
         "Name": "Update Service",
         "Status": {"State": "Enabled", "Health": "OK"},
         "ServiceEnabled": True,
-        "HttpPushUri": _PUSH,
-        "MultipartHttpPushUri": MULTIPART,
         "FirmwareInventory": {"@odata.id": INVENTORY},
-        "Actions": {
-            "#UpdateService.SimpleUpdate": {
-                "target": _SIMPLE_UPDATE,
-                "TransferProtocol@Redfish.AllowableValues": list(_PROTOCOLS),
-            }
-        },
     }
+    if ways.push:
+        body["HttpPushUri"] = ways.push
+    if ways.multipart:
+        body["MultipartHttpPushUri"] = ways.multipart
+    if ways.push_apply_time:
+        body["HttpPushUriOptions"] = {"HttpPushUriApplyTime": {"ApplyTime": bmc.push_options.apply_time}}
+    if ways.claims:
+        body["HttpPushUriTargets"] = list(bmc.push_options.targets)
+        body["HttpPushUriTargetsBusy"] = bmc.push_options.claimed
     if bmc.behaviour.max_image_bytes:
         body["MaxImageSizeBytes"] = bmc.behaviour.max_image_bytes
-    return Response(body=bmc.personality.dialect.update_service(bmc, body))
+    actions = _actions(ways)
+    if actions:
+        body["Actions"] = actions
+    if ways.multipart and ways.apply_times:
+        body["MultipartHttpPushUri@Redfish.OperationApplyTimeSupport"] = _apply_times(ways)
+    etag = _etag(bmc)
+    if etag:
+        body["@odata.etag"] = etag
+    return with_etag(Response(body=bmc.personality.dialect.update_service(bmc, body)), etag)
+
+
+def _etag(bmc: Bmc) -> str:
+    return etag_of(bmc, f"UpdateService {bmc.push_options}", bmc.revision)
+
+
+def _apply_times(ways: UpdateWays) -> Json:
+    kind = "#Settings.v1_3_3.OperationApplyTimeSupport"
+    return {"@odata.type": kind, "SupportedValues": ["Immediate", *ways.apply_times]}
+
+
+def _actions(ways: UpdateWays) -> Json:
+    actions: Json = {}
+    if ways.simple_update:
+        action: Json = {"target": ways.simple_update}
+        if ways.action_info:
+            action["@Redfish.ActionInfo"] = _ACTION_INFO
+        else:
+            values = {parameter.name: parameter.values for parameter in ways.parameters if parameter.values}
+            action |= {f"{name}@Redfish.AllowableValues": list(allowed) for name, allowed in values.items()}
+        if ways.apply_times:
+            action["@Redfish.OperationApplyTimeSupport"] = _apply_times(ways)
+        actions["#UpdateService.SimpleUpdate"] = action
+    if ways.start_update:
+        actions["#UpdateService.StartUpdate"] = {"target": _START}
+    return actions
+
+
+def _action_info(exchange: Exchange) -> Response:
+    described = []
+    for parameter in _ways(exchange.bmc).parameters:
+        entry: Json = {"Name": parameter.name, "Required": parameter.required, "DataType": parameter.kind}
+        if parameter.values:
+            entry["AllowableValues"] = list(parameter.values)
+        described.append(entry)
+    return Response(
+        body={
+            "@odata.id": _ACTION_INFO,
+            "@odata.type": "#ActionInfo.v1_1_2.ActionInfo",
+            "Id": "SimpleUpdateActionInfo",
+            "Name": "SimpleUpdate Action Info",
+            "Parameters": described,
+        }
+    )
+
+
+def _patch(exchange: Exchange) -> Response:
+    """Who claims the push, for what, and when it is to be applied."""
+    bmc, ways = exchange.bmc, _ways(exchange.bmc)
+    check_precondition(exchange, _etag(bmc))
+    refuse_when_locked_down(bmc)
+    changes = exchange.request.json()
+    options = bmc.push_options
+    for name, value in changes.items():
+        if ways.claims and name == "HttpPushUriTargetsBusy" and type(value) is bool:
+            options.claimed = value
+        elif ways.claims and name == "HttpPushUriTargets" and isinstance(value, list):
+            order_of(exchange, {"Targets": value})
+            options.targets = tuple(value)
+        elif ways.push_apply_time and name == "HttpPushUriOptions":
+            options.apply_time = check_apply_time(bmc, _written_apply_time(value), "ApplyTime")
+        else:
+            raise RedfishError(400, Message("PropertyNotWritable", (name,), related=(f"#/{name}",)))
+    return _service(exchange)
+
+
+def _written_apply_time(value: Any) -> Any:
+    inner = value.get("HttpPushUriApplyTime") if isinstance(value, dict) else None
+    return inner.get("ApplyTime") if isinstance(inner, dict) else None
 
 
 # The inventory
@@ -79,9 +145,9 @@ def inventory_path(entry: InventoryEntry) -> str:
 
 
 def _inventory(exchange: Exchange) -> Response:
-    entries = exchange.bmc.personality.dialect.firmware_inventory(exchange.bmc)
-    members = [{"@odata.id": inventory_path(entry)} for entry in entries]
-    return Response(
+    bmc = exchange.bmc
+    members = [{"@odata.id": inventory_path(entry)} for entry in bmc.personality.dialect.firmware_inventory(bmc)]
+    response = Response(
         body={
             "@odata.id": INVENTORY,
             "@odata.type": "#SoftwareInventoryCollection.SoftwareInventoryCollection",
@@ -90,6 +156,7 @@ def _inventory(exchange: Exchange) -> Response:
             "Members": members,
         }
     )
+    return with_etag(response, bmc.personality.dialect.inventory_etag(bmc))
 
 
 def _software(exchange: Exchange) -> Response:
@@ -112,132 +179,26 @@ def _software(exchange: Exchange) -> Response:
     return Response(body=dialect.software(bmc, entry, body))
 
 
-# Images
-
-
-def receive(exchange: Exchange, via: str) -> ReceivedImage:
-    """The image of an upload request, counted.
-
-    Raises:
-        RedfishError: there is none, or the form cannot be read.
-    """
-    bmc, request = exchange.bmc, exchange.request
-    bmc.counters.update_posts += 1
-    if request.headers.get("transfer-encoding") and not bmc.behaviour.chunked_upload:
-        raise RedfishError(411, Message("UnrecognizedRequestBody"))
-    if request.upload is None:
-        raise RedfishError(400, Message("UnrecognizedRequestBody"))
-    try:
-        image = request.upload.finish()
-    except UploadError as error:
-        raise RedfishError(400, Message("UnrecognizedRequestBody", (), str(error))) from error
-    if image is None:
-        raise RedfishError(400, Message("PropertyMissing", ("UpdateFile",)))
-    bmc.counters.image(image, via)
-    return image
-
-
-def accept_image(bmc: Bmc, image: ReceivedImage) -> Update:
-    """Start the update of an image that is here.
-
-    Raises:
-        RedfishError: too large, another update runs, or (where the vendor looks at once) it is no good.
-    """
-    refuse_when_locked_down(bmc)
-    dialect = bmc.personality.dialect
-    if 0 < bmc.behaviour.max_image_bytes < image.size:
-        raise RedfishError(413, Message("PayloadTooLarge"))
-    fault = bmc.image_fault(image)
-    if fault and dialect.checks_images_at_once():
-        component = image.header.component if image.header else ""
-        raise RedfishError(400, dialect.image_refused(fault, component))
-    update = bmc.begin_update()
-    bmc.image_arrived(update, image)
-    return update
-
-
-def update_answer(bmc: Bmc, update: Update) -> Response:
-    """The answer to the POST that started an update."""
-    kind = bmc.behaviour.task_answer
-    if kind == "none":
-        return Response(202)
-    if kind == "body":
-        told = {"MessageId": f"{bmc.personality.dialect.base_registry}.Accepted", "MessageArgs": [task_path(update)]}
-        return Response(202, {"Accepted": {"@Message.ExtendedInfo": [told]}})
-    location = task_path(update) if kind == "task" else monitor_path(update)
-    return Response(202, task_body(bmc, update), {"Location": location, "Retry-After": "5"})
-
-
-def multipart_push(exchange: Exchange) -> Response:
-    """MultipartHttpPushUri: part `UpdateParameters` (JSON), part `UpdateFile`."""
-    image = receive(exchange, "MultipartHttpPush")
-    upload = exchange.request.upload
-    parameters = upload.fields.get("UpdateParameters", b"") if upload else b""
-    try:
-        readable = isinstance(json.loads(parameters), dict)
-    except ValueError:
-        readable = False
-    if not readable:
-        raise RedfishError(400, Message("PropertyMissing", ("UpdateParameters",)))
-    if upload is None or "UpdateFile" not in upload.filenames:
-        raise RedfishError(400, Message("PropertyMissing", ("UpdateFile",)))
-    return update_answer(exchange.bmc, accept_image(exchange.bmc, image))
-
-
-def raw_push(exchange: Exchange) -> Response:
-    """HttpPushUri: the bare image as the body."""
-    return update_answer(exchange.bmc, accept_image(exchange.bmc, receive(exchange, "HttpPush")))
-
-
-def _simple_update(exchange: Exchange) -> Response:
-    bmc = exchange.bmc
-    bmc.counters.update_posts += 1
-    parameters = _simple_update_parameters(exchange.request.json())
-    refuse_when_locked_down(bmc)
-    update = bmc.begin_update()
-
-    async def fetch() -> None:
-        user, password = parameters.get("Username", ""), parameters.get("Password", "")
-        bmc.counters.downloads += 1
-        try:
-            image = await asyncio.to_thread(pull, parameters["ImageURI"], user, password)
-        except PullError as error:
-            bmc.download_failed(update, str(error))
-        else:
-            bmc.counters.image(image, "SimpleUpdate")
-            bmc.image_arrived(update, image)
-
-    answer = update_answer(bmc, update)
-    answer.afterwards = fetch
-    return answer
-
-
-def _simple_update_parameters(body: Json) -> dict[str, Any]:
-    for name, value in body.items():
-        if name not in _PARAMETERS:
-            raise RedfishError(400, Message("ActionParameterNotSupported", (name, "SimpleUpdate")))
-        if not isinstance(value, _PARAMETERS[name]):
-            raise RedfishError(400, Message("ActionParameterValueFormatError", ("******", name)))
-    if "ImageURI" not in body:
-        raise RedfishError(400, Message("ActionParameterMissing", ("SimpleUpdate", "ImageURI")))
-    uri, protocol = body["ImageURI"], body.get("TransferProtocol", "")
-    if "://" not in uri and protocol:
-        uri = f"{protocol.lower()}://{uri}"
-    if protocol and protocol not in _PROTOCOLS:
-        raise RedfishError(400, Message("ActionParameterValueFormatError", (protocol, "TransferProtocol")))
-    try:
-        check_uri(uri)
-    except PullError as error:
-        message = Message("ActionParameterValueFormatError", (uri, f"ImageURI ({error})"))
-        raise RedfishError(400, message) from error
-    return {**body, "ImageURI": uri}
-
-
-ROUTES = (
-    Route("GET", "/redfish/v1/UpdateService", _service),
-    Route("GET", INVENTORY, _inventory),
-    Route("GET", INVENTORY + "/{software}", _software),
-    Route("POST", _SIMPLE_UPDATE, _simple_update, "ConfigureComponents"),
-    Route("POST", MULTIPART, multipart_push, "ConfigureComponents", upload=True),
-    Route("POST", _PUSH, raw_push, "ConfigureComponents", upload=True),
-)
+def routes(personality: Personality) -> tuple[Route, ...]:
+    """What a personality's ways need; nothing at all where it has none."""
+    ways = personality.ways
+    if ways is None:
+        return ()
+    found = [
+        Route("GET", _SERVICE, _service),
+        Route("GET", INVENTORY, _inventory),
+        Route("GET", INVENTORY + "/{software}", _software),
+    ]
+    if ways.claims or ways.push_apply_time:
+        found.append(Route("PATCH", _SERVICE, _patch, "ConfigureComponents"))
+    if ways.simple_update:
+        found.append(Route("POST", ways.simple_update, simple_update, "ConfigureComponents"))
+    if ways.action_info:
+        found.append(Route("GET", _ACTION_INFO, _action_info))
+    if ways.start_update:
+        found.append(Route("POST", _START, start_update, "ConfigureComponents"))
+    if ways.multipart and ways.multipart != ways.push:
+        found.append(Route("POST", ways.multipart, multipart_push, "ConfigureComponents", upload=True))
+    if ways.push:
+        found.append(Route("POST", ways.push, push, "ConfigureComponents", upload=True))
+    return tuple(found)

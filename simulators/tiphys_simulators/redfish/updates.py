@@ -6,16 +6,16 @@ consequences. Time is only looked at when somebody asks, so a thousand waiting u
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from tiphys_simulators.image import ReceivedImage
 from tiphys_simulators.redfish.behaviour import Behaviour, TaskStep
 from tiphys_simulators.redfish.messages import Message
 
-__all__ = ["Event", "Update", "script_of"]
+__all__ = ["Event", "Order", "Update", "script_of"]
 
-Event = Literal["", "download", "host-reset"]
+Event = Literal["", "download", "host-reset", "start-request"]
 
 _STUCK = TaskStep("Running", percent=98, seconds=None)
 
@@ -43,12 +43,31 @@ def script_of(behaviour: Behaviour) -> tuple[tuple[TaskStep, ...], bool]:
     return (*start, end), applies
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the one who sent an image wants done with it.
+
+    Attributes:
+        apply_time: `@Redfish.OperationApplyTime`.
+        components: the image must be for one of these; empty = for anything.
+        spare: it goes to the BMC's second image, which does not run (XCC).
+        keeps_accounts: False: the accounts go back to the factory's (Supermicro's PreserveCfg).
+    """
+
+    apply_time: str = "Immediate"
+    components: frozenset[str] = frozenset()
+    spare: bool = False
+    keeps_accounts: bool = True
+
+
 @dataclass(slots=True)
 class Update:
     """One update, its task and its job.
 
     Attributes:
-        id: of the task (and job).
+        id: of the task (and job); `monitor` is that of its task monitor.
+        order: what was asked for.
+        verifies: it only looks at the image, which is staged at its end.
         steps: its script.
         applies: whether the image is installed at its end.
         since: when the present step began.
@@ -63,6 +82,9 @@ class Update:
     applies: bool
     started: float
     since: float
+    monitor: str = ""
+    order: Order = field(default_factory=Order)
+    verifies: bool = False
     waits_for: Event = ""
     image: ReceivedImage | None = None
     component: str = ""
@@ -102,6 +124,13 @@ class Update:
             return before if self.waits_for else self.step.percent
         share = min(1.0, (now - self.since) / self.step.seconds)
         return int(before + (self.step.percent - before) * share)
+
+    @property
+    def name(self) -> str:
+        """Of its task."""
+        if self.verifies:
+            return f"{self.component or 'Firmware'} Verify"
+        return f"{self.component} Update" if self.component else "Firmware Update"
 
     def release(self, event: Event, now: float) -> None:
         """What it waited for has happened."""
