@@ -190,11 +190,11 @@ def test_a_task_that_does_not_survive_the_restart(plain: ObmWorld) -> None:
 
 
 def test_a_bmc_that_only_fetches(plain: ObmWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tiphys.obm.vendors.base import Vendor
+    from tiphys.obm.firmware.vendors import Maker
 
-    offered = Vendor.push
+    offered = Maker.push
     monkeypatch.setattr(
-        Vendor,
+        Maker,
         "push",
         lambda self, service: offered(self, {**service, "MultipartHttpPushUri": None, "HttpPushUri": None}),
     )
@@ -211,10 +211,10 @@ def test_a_bmc_that_only_fetches(plain: ObmWorld, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_bare_push(plain: ObmWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tiphys.obm.vendors.base import Vendor
+    from tiphys.obm.firmware.vendors import Maker
 
-    offered = Vendor.push
-    monkeypatch.setattr(Vendor, "push", lambda self, service: offered(self, {**service, "MultipartHttpPushUri": None}))
+    offered = Maker.push
+    monkeypatch.setattr(Maker, "push", lambda self, service: offered(self, {**service, "MultipartHttpPushUri": None}))
     assert plain.update(plain.image()).outcome == "updated"
     assert plain.bmc.counters()["images"][0]["via"] == "HttpPush"
 

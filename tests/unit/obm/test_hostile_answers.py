@@ -14,6 +14,7 @@ from tiphys.kit.redact import Secret
 from tiphys.obm.accounts import check_policy, find_account
 from tiphys.obm.firmware.follow import find_handle, read_version, service_progress, tasks
 from tiphys.obm.firmware.task import busy, handle_of, of_monitor
+from tiphys.obm.firmware.vendors import maker_of
 from tiphys.obm.identity import of_root, of_system
 from tiphys.obm.record import UpdateRecord
 from tiphys.obm.redfish import Redfish
@@ -59,10 +60,11 @@ def test_the_rules_take_any_resource(status: int, body: dict[str, Any]) -> None:
     handle_of({"location": str(body)}, body)
     for vendor in (vendor_of(body), vendor_of({"Vendor": "Dell"}), vendor_of({"Vendor": "HPE"}), vendor_of({})):
         vendor.lockout(body, body)
-        vendor.bmc_version([body, body], body)
-        vendor.push(body)
-        vendor.job_progress(body)
-        vendor.service_progress(body)
+    for maker in (maker_of(body), maker_of({"Vendor": "Dell"}), maker_of({"Vendor": "HPE"}), maker_of({})):
+        maker.bmc_version([body, body], body)
+        maker.push(body)
+        maker.job_progress(body)
+        maker.service_progress(body)
     with contextlib.suppress(TiphysError):
         check_policy(body, Secret("x"), "there")
 

@@ -11,12 +11,13 @@ import logging
 from tiphys.obm.errors import Unreachable, UpdateFailed, VersionUnchanged
 from tiphys.obm.firmware.access import Access
 from tiphys.obm.firmware.task import of_monitor
+from tiphys.obm.firmware.vendors import maker_of
+from tiphys.obm.firmware.vendors.base import Progress
 from tiphys.obm.firmware.versions import same
 from tiphys.obm.record import UpdateRecord
 from tiphys.obm.redfish import Redfish
 from tiphys.obm.shapes import line, part
 from tiphys.obm.transport import path_of
-from tiphys.obm.vendors.base import Progress
 
 __all__ = ["find_handle", "follow", "read_version", "service_progress", "standing", "tasks"]
 
@@ -75,7 +76,7 @@ def read_version(bmc: Redfish) -> str:
     path = path_of(part(service, "FirmwareInventory").get("@odata.id"))
     inventory = [bmc.maybe(member) for member in bmc.members(path)] if path else []
     managers = bmc.members(bmc.link("Managers", _MANAGERS))
-    return line(bmc.vendor.bmc_version(inventory, bmc.maybe(managers[0]) if managers else {}), 100)
+    return line(maker_of(bmc.root).bmc_version(inventory, bmc.maybe(managers[0]) if managers else {}), 100)
 
 
 def tasks(bmc: Redfish) -> tuple[str, ...]:
@@ -91,7 +92,7 @@ def find_handle(bmc: Redfish, update: UpdateRecord) -> str:
 
 def service_progress(bmc: Redfish, before: str = "") -> Progress:
     """What UpdateService itself says of an update; `before`: what it said of an earlier one, which may still stand."""
-    told = bmc.vendor.service_progress(bmc.maybe(bmc.link("UpdateService", _UPDATE_SERVICE)))
+    told = maker_of(bmc.root).service_progress(bmc.maybe(bmc.link("UpdateService", _UPDATE_SERVICE)))
     if told is None or (told.state != "running" and standing(told) == before):
         return Progress("lost", None, "the BMC gives nothing to follow it by")
     return told
@@ -110,10 +111,10 @@ def _look(bmc: Redfish, update: UpdateRecord) -> Progress:
         raise Unreachable(f"{bmc.transport.where} answers {answer.status} to GET {update.handle}")
     progress = of_monitor(answer.status, answer.body)
     if progress.state == "lost":
-        for path in bmc.vendor.job_paths(update.handle):
+        for path in maker_of(bmc.root).job_paths(update.handle):
             job = bmc.maybe(path)
             if job:
-                return bmc.vendor.job_progress(job)
+                return maker_of(bmc.root).job_progress(job)
     return progress
 
 

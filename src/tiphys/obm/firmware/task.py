@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tiphys.obm.firmware.vendors.base import Progress
 from tiphys.obm.shapes import line, texts, whole
 from tiphys.obm.transport import path_of
-from tiphys.obm.vendors.base import Progress
 from tiphys.obm.verdict import explain, message_ids, messages
 
 __all__ = ["busy", "handle_of", "of_monitor", "of_task"]

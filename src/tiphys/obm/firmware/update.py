@@ -35,12 +35,13 @@ from tiphys.obm.firmware.image import fetch
 from tiphys.obm.firmware.push import hpe_form, multipart, raw, served
 from tiphys.obm.firmware.source import Firmware, Source
 from tiphys.obm.firmware.task import busy, handle_of
+from tiphys.obm.firmware.vendors import maker_of
+from tiphys.obm.firmware.vendors.base import Push
 from tiphys.obm.firmware.versions import older, same
 from tiphys.obm.record import UpdateRecord
 from tiphys.obm.redfish import SessionEnded
 from tiphys.obm.shapes import whole
 from tiphys.obm.transport import Answer, Body, path_of
-from tiphys.obm.vendors.base import Push
 from tiphys.obm.verdict import explain
 
 __all__ = ["Plan", "Updated", "update"]
@@ -117,7 +118,7 @@ def _begin(access: Access, firmware: Firmware, plan: Plan) -> Updated:
             before,
         )
     service = bmc.read(bmc.link("UpdateService", _UPDATE_SERVICE))
-    way = bmc.vendor.push(service)
+    way = maker_of(bmc.root).push(service)
     if service.get("ServiceEnabled") is False or way is None:
         raise RefusedByBmc(f"{where} takes no firmware by Redfish (its UpdateService offers no way, or is disabled)")
     path = fetch(firmware, plan.folder, lambda: access.journal.hold(120))
@@ -200,7 +201,7 @@ def _body(access: Access, kind: Push, path: Path) -> Iterator[tuple[Mapping[str,
             raise RefusedByBmc(f"{bmc.transport.where} takes images in a session only: set `auth` to session")
         yield hpe_form(path, bmc.token, tick), {"Cookie": Secret(f"sessionKey={bmc.token.reveal()}")}
     elif kind == "multipart":
-        yield multipart(path, bmc.vendor.parameters(path.name), tick), {}
+        yield multipart(path, maker_of(bmc.root).parameters(path.name), tick), {}
     else:
         yield raw(path, tick), {}
 

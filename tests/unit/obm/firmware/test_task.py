@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tiphys.obm.firmware.task import busy, handle_of, of_monitor, of_task
-from tiphys.obm.vendors.dell import Dell
-from tiphys.obm.vendors.hpe import Hpe
+from tiphys.obm.firmware.vendors.dell import Dell
+from tiphys.obm.firmware.vendors.hpe import Hpe
 
 
 @pytest.mark.parametrize(
