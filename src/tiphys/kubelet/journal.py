@@ -37,17 +37,21 @@ class Journal:
         self._size = 0
         self.of_earlier_boots: frozenset[str] = frozenset()
         self._lines: dict[str, str] = {}
-        self._load()
+        torn = self._load()
         self._fd = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        if torn:
+            os.write(self._fd, b"\n")
 
-    def _load(self) -> None:
-        if self._path.exists():
-            for line in self._path.read_text().splitlines():
-                boot, space, uid = line.partition(" ")
-                if space and len(uid) > 0:
-                    self._lines[uid] = boot
+    def _load(self) -> bool:
+        """Read it; whether its last line has no end (a power cut), which the next one must not become a part of."""
+        text = self._path.read_text(errors="replace") if self._path.exists() else ""
+        for line in text.splitlines():
+            boot, space, uid = line.partition(" ")
+            if space and len(uid) > 0:
+                self._lines[uid] = boot
         self._size = sum(len(boot) + len(uid) + 2 for uid, boot in self._lines.items())
         self.of_earlier_boots = frozenset(uid for uid, boot in self._lines.items() if boot != self._boot)
+        return not text.endswith("\n") and text != ""
 
     async def intend(self, uid: str) -> None:
         """Return when it is on disk that this pod is about to be started.
@@ -94,15 +98,17 @@ class Journal:
             return
         kept = {uid: boot for uid, boot in self._lines.items() if uid in living}
         fresh = self._path.with_suffix(".new")
-        fd = os.open(fresh, os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         text = "".join(f"{boot} {uid}\n" for uid, boot in kept.items()).encode()
+        fd = -1
         try:
+            fd = os.open(fresh, os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
             if os.write(fd, text) < len(text):
                 raise OSError(28, "no space left for the journal of started pods")
             os.fdatasync(fd)
             fresh.replace(self._path)
         except OSError as error:  # the old one says the same, and more
-            os.close(fd)
+            if fd >= 0:
+                os.close(fd)
             _log.warning("the journal of started pods stays long: %s", error)
             return
         os.close(self._fd)

@@ -181,7 +181,7 @@ class Kubelet:
     def _take_on(self, pod: Pod) -> None:
         """A pod new to this kubelet: not started yet, or started by the one before."""
         found = self._files.look(pod.uid)
-        if not found.started and pod.uid not in self._journal.of_earlier_boots:
+        if not found.started and pod.uid not in self._journal.of_earlier_boots and not status.tells_of_start(pod.value):
             self._turns.add(pod)
             return
         pod.stage, pod.state = Stage.RUNNING, found.state
@@ -348,7 +348,7 @@ class Kubelet:
             return
         found = self._files.look(uid)
         this_boot = uid not in self._journal.of_earlier_boots
-        if not found.final and not found.started and this_boot:
+        if not found.final and not found.started and this_boot and not status.tells_of_start(pod.value):
             self._start_over(pod)
             return
         if not found.final:

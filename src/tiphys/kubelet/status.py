@@ -11,7 +11,7 @@ from typing import Any
 
 from tiphys.kit.clock import rfc3339
 
-__all__ = ["UNKNOWN", "failed", "first_moment", "lost", "of_record", "qos_class", "waiting"]
+__all__ = ["UNKNOWN", "failed", "first_moment", "lost", "of_record", "qos_class", "tells_of_start", "waiting"]
 
 UNKNOWN = "ContainerStatusUnknown"
 """Kubernetes' reason for a container whose end nobody saw."""
@@ -99,6 +99,15 @@ def lost(pod: Mapping[str, Any], state: Mapping[str, Any] | None, reason: str, m
         "containers": records,
         "captured": {},
     }
+
+
+def tells_of_start(pod: Mapping[str, Any]) -> bool:
+    """Whether a container of the pod has run, by its status: then it must not run again, whatever became of its files
+    (removed by somebody, or the database was brought to another machine).
+    """
+    told = pod.get("status") or {}
+    every = [*(told.get("initContainerStatuses") or ()), *(told.get("containerStatuses") or ())]
+    return any("containerID" in one or "running" in (one.get("state") or {}) for one in every)
 
 
 def qos_class(spec: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from kubelet_node import CONFIG_MAPS, PODS
 from tiphys.errors import ConnectError
 from tiphys.kube.objects.resources import served
 from tiphys.kubelet import kubelet as kubelet_module
+from tiphys.kubelet.journal import Journal
 from tiphys.kubelet.settings import Limits
 
 EVENTS = served("", "events")
@@ -412,3 +413,45 @@ def test_processes_of_an_object_that_vanished_do_not_get_the_whole_grace(on_node
         assert not Path(f"/proc/{(folder / 'pid').read_text().strip()}").exists()
 
     on_node(scenario)
+
+
+def test_a_pod_whose_files_are_gone_does_not_run_again(on_node, folder) -> None:
+    async def scenario(node) -> None:
+        pod = await node.create("p", "sh", "-c", f"echo once >> {folder}/runs; sleep 60")
+        await node.running("p")
+        node.crash()
+        os.kill(node.shim(pod), signal.SIGKILL)
+        shutil.rmtree(node.pod_dir(pod))
+        (node.settings.root / "started").unlink()
+        await node.begin()
+        status = (await node.ended("p"))["status"]
+        assert (status["phase"], status["reason"]) == ("Failed", "SupervisionLost")
+        assert (folder / "runs").read_text() == "once\n"
+
+    on_node(scenario)
+
+
+async def _intend(path: Path, boot: str, *uids: str) -> None:
+    journal = Journal(path, boot)
+    for uid in uids:
+        await journal.intend(uid)
+    journal.close()
+
+
+def test_a_line_cut_off_by_a_power_cut_takes_no_other_with_it(tmp_path) -> None:
+    path = tmp_path / "started"
+    asyncio.run(_intend(path, "boot1", "a", "b"))
+    path.write_bytes(path.read_bytes() + b"boot1 \xff\x00cut")
+    asyncio.run(_intend(path, "boot2", "c"))
+    assert Journal(path, "boot3").of_earlier_boots >= {"a", "b", "c"}
+
+
+def test_a_journal_that_cannot_be_made_shorter_stays_as_it_is(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "started"
+    asyncio.run(_intend(path, "boot1", "a", "b"))
+    journal = Journal(path, "boot1")
+    monkeypatch.setattr(os, "write", lambda _fd, data: len(data) // 2)
+    journal.forget({"a", "b"}, always=True)
+    monkeypatch.undo()
+    journal.close()
+    assert Journal(path, "boot2").of_earlier_boots == {"a", "b"}

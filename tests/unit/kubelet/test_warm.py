@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -176,3 +177,21 @@ def test_commands_that_need_another_interpreter_get_it(on_node, folder) -> None:
         assert await node.sh_of("shell", ["sh", "-c", "exec python -c 'print(2)'"]) == "2\n"
 
     on_node(scenario)
+
+
+def test_signals_that_the_server_was_told_to_ignore_are_not_ignored_by_steps(on_node, folder) -> None:
+    async def scenario(node) -> None:
+        look = "grep SigIgn /proc/self/status"
+        cold = await node.sh_of("cold", ["sh", "-c", look])
+        warm = await node.sh_of("warm", ["python3", "-c", f"import os; os.system({look!r})"])
+        # 32 and 33 are the C library's own; PIPE (13) and XFSZ (25) are Python's.
+        assert int(cold.split()[1], 16) & ~(3 << 31) == 0
+        assert int(warm.split()[1], 16) & ~(3 << 31) & ~(1 << 12 | 1 << 24) == 0
+
+    ignored = [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1]
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ignored}
+    try:
+        on_node(scenario)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
