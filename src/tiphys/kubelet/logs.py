@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import os
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,8 @@ from tiphys.kubelet.records import log_name
 
 __all__ = ["LogOptions", "read_log"]
 
+_STAMP = 32  # bytes, about
+_HEAD = 48  # of a record: more than stamp, stream and mark need
 _BLOCK = 1 << 16
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
 
@@ -80,15 +81,17 @@ async def read_log(
         ended: whether the attempt has ended; read once more after it says so, nothing is missed.
     """
     reader = _Reader(directory, log_name(container, attempt))
-    left, first, pause = options.limit, True, _SHORTEST_PAUSE
+    left, pause = options.limit, _SHORTEST_PAUSE
     try:
+        if options.tail is not None:
+            reader.skip_to_last(options.tail)
         while True:
             last_look = not options.follow or ended()
-            records: Iterable[_Record] = reader.records()
-            if first and options.tail is not None:
-                records = _tail(records, options.tail)
-            first, got = False, False
-            for chunk in _chunks(records, options):
+            got = False
+            for chunk in _chunks(reader.records(), options):
+                await asyncio.sleep(0)  # a long log must not keep the server from everybody else
+                if not chunk:
+                    continue
                 got = True
                 yield chunk if left is None else chunk[:left]
                 if left is not None and (left := left - len(chunk)) <= 0:
@@ -109,10 +112,17 @@ class _Record:
 
 
 def _chunks(records: Iterable[_Record], options: LogOptions) -> Iterator[bytes]:
+    """The text of records; an empty chunk where many were passed over."""
     since = options.since.encode()
     out = bytearray()
     inside = False  # of a line of several records: the stamp is shown once
+    seen = 0
     for record in records:
+        seen += len(record.text) + _STAMP
+        if seen >= _BLOCK:
+            yield bytes(out)
+            out.clear()
+            seen = 0
         if since and record.stamp[:19] + b"Z" < since:
             continue
         if options.timestamps and not inside:
@@ -121,25 +131,8 @@ def _chunks(records: Iterable[_Record], options: LogOptions) -> Iterator[bytes]:
         if record.whole:
             out += b"\n"
         inside = not record.whole
-        if len(out) >= _BLOCK:
-            yield bytes(out)
-            out.clear()
     if out:
         yield bytes(out)
-
-
-def _tail(records: Iterable[_Record], lines: int) -> list[_Record]:
-    """The records of the last `lines` lines; the last line counts also when it is not complete."""
-    kept: deque[list[_Record]] = deque(maxlen=max(lines, 1))
-    line: list[_Record] = []
-    for record in records:
-        line.append(record)
-        if record.whole:
-            kept.append(line)
-            line = []
-    if line:
-        kept.append(line)
-    return [record for line in kept for record in line] if lines else []
 
 
 class _Reader:
@@ -160,10 +153,31 @@ class _Reader:
             if not self._open_next():
                 return
 
+    def skip_to_last(self, lines: int) -> None:
+        """Go to where the last `lines` lines begin; the last one counts also when it is not complete."""
+        paths = self._paths()
+        missing = lines
+        for path in reversed(paths):
+            try:
+                file = path.open("rb")
+            except FileNotFoundError:
+                continue
+            start, missing = _start_of_last(file.read(), missing, newest=path == paths[-1])
+            if start is not None or path == paths[0]:
+                file.seek(start or 0)
+                self._file = file
+                return
+            file.close()
+
     def close(self) -> None:
         """Let go of the file."""
         if self._file is not None:
             self._file.close()
+
+    def _paths(self) -> list[Path]:
+        """The files of the log, oldest first."""
+        rotated = [path for path in self._directory.glob(f"{self._name}.*") if path.suffix[1:].isdigit()]
+        return [*sorted(rotated, key=lambda path: int(path.suffix[1:])), self._directory / self._name]
 
     def _is_newest(self) -> bool:
         assert self._file is not None  # noqa: S101 - the caller has opened it
@@ -174,8 +188,7 @@ class _Reader:
 
     def _open_next(self) -> bool:
         """The file after the one that was read; the oldest one, where that is no more or there was none."""
-        rotated = [path for path in self._directory.glob(f"{self._name}.*") if path.suffix[1:].isdigit()]
-        paths = [*sorted(rotated, key=lambda path: int(path.suffix[1:])), self._directory / self._name]
+        paths = self._paths()
         after = 0
         if self._file is not None:
             own = os.fstat(self._file.fileno()).st_ino
@@ -199,3 +212,25 @@ class _Reader:
             fields = line[:-1].split(b" ", 3)
             if len(fields) == 4 and fields[2] in (b"F", b"P"):
                 yield _Record(fields[0], fields[2] == b"F", fields[3])
+
+
+def _start_of_last(data: bytes, lines: int, *, newest: bool) -> tuple[int | None, int]:
+    """Where the last `lines` lines of a file begin, None: before it; and how many are still to be found there."""
+    position = data.rfind(b"\n") + 1
+    if newest and lines == 0:
+        return position, 0
+    if newest and position and lines and not _ends_line(data, position):
+        lines -= 1  # the last one, which is not complete
+    while position:
+        if _ends_line(data, position):
+            if lines == 0:
+                return position, 0
+            lines -= 1
+        position = data.rfind(b"\n", 0, position - 1) + 1
+    return None, lines
+
+
+def _ends_line(data: bytes, end: int) -> bool:
+    """Whether the record that ends here is the last of its line."""
+    start = data.rfind(b"\n", 0, end - 1) + 1
+    return data[start : start + _HEAD].split(b" ", 3)[2:3] == [b"F"]
