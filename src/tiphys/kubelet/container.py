@@ -89,6 +89,7 @@ class Container:
         self._tail_cut = False
         self._log_tail = b""  # of both streams: the termination message of last resort
         self._delay = 0.0
+        self._began = 0.0
         self._tmp = f"{host.root}/pods/{plan['uid']}/{spec['name']}.tmp"
         self._message = f"{host.root}/pods/{plan['uid']}/{spec['name']}.message"
         self._own_tmp = all(mount["path"] != _TMP for mount in spec["mounts"])
@@ -150,6 +151,7 @@ class Container:
     def prepare(self) -> None:
         """All that can be done and recorded before the program runs."""
         attempt = self.state["attempt"] + 1
+        self._began = time.monotonic()
         self.again_at = None
         self.state |= {
             "attempt": attempt,
@@ -301,7 +303,7 @@ class Container:
             "state": "terminated",
             "exit_code": 128 - code if code < 0 else code,
             "reason": "Error" if code else "Completed",
-            "finished": time.time(),
+            "finished": max(time.time(), self.state["started"]),  # the clock may have been set back meanwhile
         }
 
     def lost(self, message: str) -> None:
@@ -345,7 +347,7 @@ class Container:
             wanted = False
         if not wanted:
             return
-        if time.time() - self.state["started"] > 2 * backoff["longest"]:
+        if time.monotonic() - self._began > 2 * backoff["longest"]:
             self._delay = 0.0
         self._delay = min(self._delay * 2, backoff["longest"]) or backoff["first"]
         self.again_at = time.monotonic() + self._delay

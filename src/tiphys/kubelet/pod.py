@@ -13,6 +13,7 @@ from tiphys.kit.clock import from_rfc3339
 __all__ = ["Pod", "Stage"]
 
 _GRACE_SECONDS = 30.0
+_FIRED_SECONDS = 60.0  # after which a timer has been called for sure, and need not be kept
 _GONE_SECONDS = 2.0  # Kubernetes' least
 
 
@@ -93,7 +94,9 @@ class Pod:
 
     def later(self, seconds: float, call: Callable[[Pod], None]) -> None:
         """Have this called with the pod, unless `settle` comes before."""
-        self._timers.append(asyncio.get_running_loop().call_later(max(0.0, seconds), call, self))
+        loop = asyncio.get_running_loop()
+        self._timers = [timer for timer in self._timers if timer.when() > loop.time() - _FIRED_SECONDS]
+        self._timers.append(loop.call_later(max(0.0, seconds), call, self))
 
     def settle(self) -> None:
         """Nothing is due by the clock any more."""

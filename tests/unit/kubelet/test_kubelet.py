@@ -6,14 +6,16 @@ import asyncio
 import datetime as dt
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tiphys.errors import ApiError, ConnectError
-from tiphys.kit.clock import from_rfc3339
+from tiphys.kit.clock import from_rfc3339, utc_now
 from tiphys.kube.objects.resources import served
+from tiphys.kubelet.container import Container
 from tiphys.kubelet.settings import Image, Limits, Logs, python_environment
 
 PODS, CONFIG_MAPS, SECRETS, EVENTS = (served("", name) for name in ("pods", "configmaps", "secrets", "events"))
@@ -734,6 +736,29 @@ def test_a_token_is_renewed_while_the_pod_runs(on_node, folder) -> None:
         assert await node.log("p") == "default"
 
     on_node(scenario)
+
+
+def test_a_token_is_renewed_when_the_clock_is_set_forward(on_node, folder, monkeypatch) -> None:
+    monkeypatch.setattr("tiphys.kubelet.tokens._LOOK_SECONDS", 0.05)
+
+    async def scenario(node) -> None:
+        token = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+        script = (
+            f"cp {token} {folder}/first; touch {folder}/go; while cmp -s {token} {folder}/first; do sleep 0.02; done"
+        )
+        await node.create("p", "sh", "-c", script, spec={"automountServiceAccountToken": True})
+        await until_true((folder / "go").exists)
+        node.kubelet._renewal._clock = lambda: utc_now() + dt.timedelta(minutes=50)
+        assert (await node.ended("p"))["status"]["phase"] == "Succeeded"
+
+    on_node(scenario)
+
+
+def test_a_container_does_not_end_before_it_began_when_the_clock_is_set_back() -> None:
+    container = object.__new__(Container)
+    container.state = {"started": time.time() + 3600}
+    container.exited(0)
+    assert container.state["finished"] >= container.state["started"]
 
 
 def test_events_of_a_pod_that_runs_for_a_while_in_their_order(on_node) -> None:
