@@ -20,8 +20,13 @@ that discovery and the routes are made of.
 
 - Every list and watch takes `labelSelector` and `fieldSelector`; lists `limit` and `continue`; watches any
   `resourceVersion` of the last 10,000 changes (older ones are 410), `allowWatchBookmarks`, `sendInitialEvents`.
-- Writes take `dryRun=All` and `fieldValidation`; patches are JSON, merge and strategic merge patches. Server-side apply
-  is refused (415): `kubectl apply` without `--server-side` does the same here.
+- Writes take `dryRun=All` and `fieldValidation`; patches are JSON, merge and strategic merge patches, and server-side
+  apply (`kubectl apply --server-side`). Owners of fields are kept from an object's first server-side apply on; what it
+  was before belongs to `before-first-apply`. Objects that nobody applies so carry no `managedFields`.
+- A field selector names `metadata.name`, `metadata.namespace`, and of pods, events, secrets and namespaces what they
+  are selected by in Kubernetes; another one is a 400 that lists them.
+- `kubectl apply --prune` looks for kinds that are not served (Services, Jobs, …): say which kinds it is about, by
+  `--prune-allowlist=core/v1/ConfigMap`, or use `--applyset` (with `KUBECTL_APPLYSET=true`).
 - Bodies are JSON, YAML, or Kubernetes' protobuf for the built-in kinds; answers JSON, and `Table` for kubectl.
 - Authentication: bearer tokens (the kubeconfig's, and those of service accounts, which expire and are bound to pods).
   Authorization: RBAC, for every request. A 403 names the verb, the resource and the namespace; `tiphys` adds the
@@ -37,11 +42,11 @@ that discovery and the routes are made of.
 
 def page() -> str:
     """The page as it should be."""
-    rows = []
+    rows, most = [], max(len(resource.verbs) for resource in RESOURCES)
     for resource in RESOURCES:
         versions = ", ".join(f"{resource.group}/{v}" if resource.group else v for v in resource.versions)
         scope = "namespace" if resource.namespaced else "cluster"
-        verbs = "all" if len(resource.verbs) == len(RESOURCES[0].verbs) else ", ".join(resource.verbs)
+        verbs = "all" if len(resource.verbs) == most else ", ".join(resource.verbs)
         below = ", ".join(resource.subresources)
         names = ", ".join(resource.short_names)
         rows.append(f"| `{resource.plural}` | {names} | {versions} | {resource.kind} | {scope} | {verbs} | {below} |")

@@ -295,10 +295,29 @@ def test_a_misspelt_field_is_refused_or_warned_about(cluster: Cluster, namespace
     assert 'unknown field "spec.entripoint"' in said
 
 
-def test_server_side_apply_is_refused_in_words(cluster: Cluster, namespace: str) -> None:
-    command = ("-n", namespace, "apply", "--server-side", "-f", "-")
-    said = cluster.kubectl(*command, stdin=json.dumps(WORKFLOW), code=1)
-    assert "server-side apply is not served here: use kubectl apply without --server-side" in said
+def test_apply_goes_over_to_the_server_s_side_and_prunes(cluster: Cluster, namespace: str) -> None:
+    def config(data: dict[str, str]) -> str:
+        meta = {"name": "c", "namespace": namespace, "labels": {"app": "x"}}
+        return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data})
+
+    def run(*arguments: str, data: dict[str, str], code: int = 0) -> str:
+        return cluster.kubectl("-n", namespace, "apply", "-f", "-", *arguments, stdin=config(data), code=code)
+
+    run(data={"a": "1", "b": "2"})
+    assert run("--server-side", data={"a": "1", "b": "2"}) == "configmap/c serverside-applied\n"
+    run("--server-side", data={"a": "3"})
+    assert cluster.get("-n", namespace, "cm", "c")["data"] == {"a": "3"}
+    cluster.kubectl("-n", namespace, "patch", "cm", "c", "-p", '{"data": {"a": "4"}}')
+    said = run("--server-side", data={"a": "5"}, code=1)
+    assert 'Apply failed with 1 conflict: conflict with "kubectl-patch" using v1' in said
+    assert ".data.a" in said
+    run("--server-side", "--force-conflicts", data={"a": "5"})
+    assert cluster.get("-n", namespace, "cm", "c")["data"] == {"a": "5"}
+    template = {**WORKFLOW, "kind": "WorkflowTemplate"}
+    assert "created" in cluster.kubectl("-n", namespace, "apply", "-f", "-", stdin=json.dumps(template))
+    cluster.kubectl("-n", namespace, "label", "wftmpl", "w", "app=x")
+    kinds = [f"--prune-allowlist={kind}" for kind in ("core/v1/ConfigMap", "argoproj.io/v1alpha1/WorkflowTemplate")]
+    assert "workflowtemplate.argoproj.io/w pruned" in run("--prune", "-l", "app=x", *kinds, data={"a": "5"})
 
 
 def test_dry_runs_change_nothing_and_differences_are_shown(cluster: Cluster, namespace: str) -> None:

@@ -269,7 +269,7 @@ def _finalizer_errors(meta: Object, before: Mapping[str, Any]) -> list[Cause]:
 
 def _counts_generations(resource: Resource) -> bool:
     """Custom resources do; of the built-in kinds served here none does."""
-    return resource.group in ("argoproj.io", "external-secrets.io")
+    return resource.custom
 
 
 def _spec(resource: Resource, value: Object) -> Object:

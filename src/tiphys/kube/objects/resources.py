@@ -34,6 +34,11 @@ class Resource:
     selectable: tuple[str, ...] = ()
 
     @property
+    def custom(self) -> bool:
+        """Whether a cluster has it by a CustomResourceDefinition, with the rules that follow."""
+        return self.group in (_ARGO, _ESO)
+
+    @property
     def version(self) -> str:
         """The version objects are kept and shown in."""
         return self.versions[0]

@@ -9,25 +9,26 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from tiphys.errors import ApiError, StoreError
-from tiphys.kit.clock import Clock, utc_now
+from tiphys.kit.clock import Clock, rfc3339, utc_now
 from tiphys.kit.codec import decode, encode
 from tiphys.kit.names import random_suffix
 from tiphys.kube.objects import meta, patches, status
+from tiphys.kube.objects.apply import Applier, applied, tracked
 from tiphys.kube.objects.resources import Resource, served
 from tiphys.kube.server import parts, shapes
 from tiphys.kube.server.admission import Admission, Admit, check_namespace, prepare
+from tiphys.kube.server.asked import Request, Result
 from tiphys.kube.server.changes import changed
 from tiphys.kube.server.deletion import PROTECTED, DeleteOptions, check
 from tiphys.kube.server.fields import Catalogue, Fields
 from tiphys.kube.server.listing import Lister, ListOptions, Page, predicate, revision_of
 from tiphys.kube.server.rbac import GROUP as RBAC
 from tiphys.kube.server.rbac import Authorizer
-from tiphys.kube.server.users import User
 from tiphys.kube.server.watching import ObjectWatch
 from tiphys.kube.store.api import Decision, Delete, Key, Put, Record, Store
 
@@ -36,38 +37,12 @@ __all__ = ["Api", "Request", "Result"]
 _NAMESPACES = served("", "namespaces")
 _Refusal = Callable[[Resource, str], ApiError]
 _NOBODY: Mapping[str, Fields] = MappingProxyType({})
-_CUSTOM = ("argoproj.io", "external-secrets.io")
 _NO_STRATEGIC = (
     "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, "
     "application/merge-patch+json"
 )
 _TRIES = 8
 """How often a generated name may be taken already."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Who asks for what: the part that all verbs share.
-
-    Attributes:
-        field_validation: what becomes of fields that the kind has not: Ignore, Warn or Strict.
-    """
-
-    user: User
-    resource: Resource
-    namespace: str = ""
-    name: str = ""
-    subresource: str = ""
-    dry_run: bool = False
-    field_validation: str = "Ignore"
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A written object, and what to warn of."""
-
-    record: Record
-    warnings: tuple[str, ...] = ()
 
 
 class Api:
@@ -146,8 +121,8 @@ class Api:
 
     # -- writing -------------------------------------------------------------------------------------------------
 
-    async def create(self, request: Request, value: dict[str, Any]) -> Result:
-        """A new object; `metadata.generateName` makes a name."""
+    async def create(self, request: Request, value: dict[str, Any], owners: list[Any] | None = None) -> Result:
+        """A new object; `metadata.generateName` makes a name; `owners` are the managedFields of one that is applied."""
         self.authorize(request, "create")
         resource = request.resource
         value["apiVersion"], value["kind"] = resource.api_version, resource.kind
@@ -166,7 +141,7 @@ class Api:
             )
             generated = not (value.get("metadata") or {}).get("name") and not request.name
             try:
-                return await self._create(request, decode(encode(new)) if generated else new)
+                return await self._create(request, decode(encode(new)) if generated else _owned(new, owners))
             except ApiError as error:
                 if not generated or error.reason != "AlreadyExists" or not last:
                     raise
@@ -175,7 +150,7 @@ class Api:
     async def _create(self, request: Request, new: dict[str, Any]) -> Result:
         resource, warnings = request.resource, list[str]()
         key = Key(resource.group, resource.plural, request.namespace, new["metadata"]["name"])
-        if resource.group in _CUSTOM and "status" in resource.subresources:
+        if resource.custom and "status" in resource.subresources:
             new.pop("status", None)  # only the subresource writes it
 
         def decide(before: Record | None) -> Decision:
@@ -196,7 +171,7 @@ class Api:
         if given != request.name:
             message = f"the name of the object ({given}) does not match the name on the URL ({request.name})"
             raise status.bad_request(message)
-        if resource.group in _CUSTOM and not about.get("resourceVersion"):
+        if resource.custom and not about.get("resourceVersion"):
             cause = status.invalid_field("metadata.resourceVersion", 0, "must be specified for an update")
             raise status.invalid(resource.kind, resource.group, request.name, [cause])
         return await self._change(request, lambda _: value, status.not_decodable)
@@ -211,12 +186,58 @@ class Api:
         if kind == "json" and isinstance(body, list):
             return await self._change(request, lambda old: patches.json_patch(old, body), status.not_patchable)
         if kind == "strategic" and isinstance(body, dict):
-            if request.resource.group in _CUSTOM:
+            if request.resource.custom:
                 raise status.unsupported_media_type(_NO_STRATEGIC)
             return await self._change(request, lambda old: patches.strategic_merge(old, body), status.not_patchable)
         raise status.bad_request("the body of a patch is an object (merge, strategic) or a list of operations (json)")
 
-    async def _change(self, request: Request, change: Callable[[dict[str, Any]], Any], refused: _Refusal) -> Result:
+    async def apply(self, request: Request, config: dict[str, Any], *, force: bool) -> tuple[Result, bool]:
+        """Make what an applied configuration says, and note that its manager owns these fields: the object, if new.
+
+        Args:
+            config: as the client sent it, of the resource's kind.
+            force: take fields that others own.
+
+        Raises:
+            ApiError: 409, fields that others own would get another value.
+        """
+        self.authorize(request, "patch")
+        resource, by = request.resource, replace(self._applier(request), force=force)
+        for last in range(_TRIES, -1, -1):
+            try:
+                result = await self._change(
+                    request, lambda old: applied(resource, old, config, by), status.not_decodable, by_apply=True
+                )
+                return result, False
+            except ApiError as error:
+                if error.reason != "NotFound" or request.subresource:
+                    raise
+            try:
+                return await self._applied_first(request, applied(resource, None, config, by)), True
+            except ApiError as error:
+                if error.reason != "AlreadyExists" or not last:
+                    raise
+        raise status.already_exists(resource, request.name)
+
+    async def _applied_first(self, request: Request, value: dict[str, Any]) -> Result:
+        about = value["metadata"]
+        if about.get("uid") or about.get("resourceVersion"):
+            why = "the provided object names a uid or resourceVersion, and no existing object was found"
+            raise status.conflict(request.resource, request.name, why)
+        owners = about.get("managedFields")
+        return await self.create(request, value, owners)
+
+    def _applier(self, request: Request) -> Applier:
+        return Applier(request.manager or request.user.name, rfc3339(self.clock()), request.subresource)
+
+    async def _change(
+        self,
+        request: Request,
+        change: Callable[[dict[str, Any]], Any],
+        refused: _Refusal,
+        *,
+        by_apply: bool = False,
+    ) -> Result:
         """Write what `change` makes of the whole object."""
         resource, key = request.resource, _key(request)
         warnings: list[str] = []
@@ -225,9 +246,12 @@ class Api:
             if before is None:
                 raise status.not_found(resource, request.name)
             old = parts.assembled(before)
-            new = meta.for_update(resource, changed(resource, request.subresource, change(old), old, before), old)
+            made = changed(resource, request.subresource, change(old), old, before)
+            owners = made["metadata"].get("managedFields")
+            new = meta.for_update(resource, made, old)
             warnings.extend(self._unknown(request, new, refused))
             warnings.extend(self._admitted(request, "UPDATE", new, old))
+            new = _owned(new, owners) if by_apply else tracked(resource, old, new, owners, self._applier(request))
             unchanged = meta.same(new, old)
             taken = parts.take_parts(resource, new)
             if meta.finished(resource, new):
@@ -246,16 +270,20 @@ class Api:
             if before is None:
                 raise status.not_found(resource, request.name)
             old = decode(before.value)
-            new = changed(resource, request.subresource, patches.merge_patch(old, body), old, before)
+            made = changed(resource, request.subresource, patches.merge_patch(old, body), old, before)
             rows = parts.merged(before.parts, named)
-            new = meta.for_update(resource, new, old, parts_changed=bool(rows))
+            owners = made["metadata"].get("managedFields")
+            new = meta.for_update(resource, made, old, parts_changed=bool(rows))
             if (spec := rows.get(parts.SPEC)) is not None:
-                whole = {**new, "spec": decode(spec)}
+                was, whole = {**old, "spec": parts.spec_of(before)}, {**new, "spec": decode(spec)}
                 warnings.extend(self._unknown(request, whole, status.not_patchable))
-                warnings.extend(self._admitted(request, "UPDATE", whole, {**old, "spec": parts.spec_of(before)}))
+                warnings.extend(self._admitted(request, "UPDATE", whole, was))
                 rows[parts.SPEC] = encode(whole["spec"])
+                new = {**tracked(resource, was, whole, owners, self._applier(request))}
+                del new["spec"]
             else:
                 shapes.check(resource, new)
+                new = tracked(resource, old, new, owners, self._applier(request))
             if meta.finished(resource, new):
                 return Delete(new)
             return Put(new, rows) if rows or not meta.same(new, old) else None
@@ -355,6 +383,10 @@ class Api:
         asked = Admission(request.user, operation, request.resource, request.subresource, new, old)
         prepare(asked, self.store, self.authorizer)
         return [warning for admit in self._admit for warning in admit(asked)]
+
+
+def _owned(value: dict[str, Any], owners: list[Any] | None) -> dict[str, Any]:
+    return {**value, "metadata": {**value["metadata"], "managedFields": owners}} if owners else value
 
 
 def _key(request: Request) -> Key:

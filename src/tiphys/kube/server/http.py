@@ -13,6 +13,7 @@ from tiphys.errors import ApiError, StoreError
 from tiphys.kit.codec import encode
 from tiphys.kube.objects import status
 from tiphys.kube.objects.resources import Resource
+from tiphys.kube.objects.status import Cause
 from tiphys.kube.server import discovery
 from tiphys.kube.server.answers import Answers, reply, warnings_of
 from tiphys.kube.server.api import Api, Request, Result
@@ -50,7 +51,7 @@ _PATCHES = {
     "application/json-patch+json": "json",
     "application/strategic-merge-patch+json": "strategic",
 }
-_APPLY = ("application/apply-patch+yaml", "application/apply-patch+cbor")
+_APPLY = "application/apply-patch+yaml"
 _SHOWN_WHEN_GONE = ("pods", "serviceaccounts")
 """Of these a delete answers with the object, also when it is gone; of others with a Status."""
 
@@ -152,7 +153,14 @@ class App:
         if wrong:
             raise status.invalid("CreateOptions", "meta.k8s.io", "", wrong)
         request = Request(
-            call.user, place.resource, place.namespace, place.name, place.subresource, bool(dry_run), validation
+            call.user,
+            place.resource,
+            place.namespace,
+            place.name,
+            place.subresource,
+            bool(dry_run),
+            validation,
+            _manager(call),
         )
         handler = {
             "GET": self._read,
@@ -221,16 +229,32 @@ class App:
         if not place.name or place.subresource in ("log", "token"):
             raise status.method_not_allowed()
         media = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media == _APPLY:
+            await self._apply(call, place, request)
+            return
+        if "force" in call.query:
+            raise _bad_patch(status.forbidden_field("force", "may not be specified for non-apply patch"))
         kind = _PATCHES.get(media)
         if kind is None:
-            known = ", ".join(_PATCHES)
+            known = ", ".join((*_PATCHES, _APPLY))
             why = f"the body of the request was in an unknown format - accepted media types include: {known}"
-            if media in _APPLY:
-                why = f"server-side apply is not served here: use kubectl apply without --server-side ({why})"
             raise status.unsupported_media_type(why)
         data = await body_of(call)
         body, twice = parsed(data, media), _twice(data, request, status.not_patchable)
         await self._written(call, place, 200, await self._api.patch(request, body, kind), twice)
+
+    async def _apply(self, call: Call, place: Place, request: Request) -> None:
+        if not call.query.get("fieldManager"):
+            raise _bad_patch(status.required_field("fieldManager", "is required for apply patch"))
+        config = parsed(await body_of(call), "application/yaml")
+        if not isinstance(config, dict) or not isinstance(config.setdefault("metadata", {}), dict):
+            raise status.bad_request("the body of an apply is an object with metadata")
+        for field in ("apiVersion", "kind"):
+            if not config.get(field):
+                raise status.bad_request(f"the body of an apply names its {field}")
+        _check_kind(config, place)
+        result, new = await self._api.apply(request, config, force=is_true(call.query.get("force", "")))
+        await self._written(call, place, 201 if new else 200, result)
 
     async def _delete(self, call: Call, place: Place, request: Request) -> None:
         if place.subresource or ("delete" if place.name else "deletecollection") not in place.resource.verbs:
@@ -272,6 +296,15 @@ def _list_options(call: Call) -> ListOptions:
         query.get("resourceVersion", ""),
         query.get("resourceVersionMatch", ""),
     )
+
+
+def _manager(call: Call) -> str:
+    """Who writes: as the query names him, or the program, as Kubernetes takes it from the User-Agent."""
+    return (call.query.get("fieldManager") or call.headers.get("user-agent", "").partition("/")[0])[:128]
+
+
+def _bad_patch(cause: Cause) -> ApiError:
+    return status.invalid("PatchOptions", "meta.k8s.io", "", [cause])
 
 
 def _number(call: Call, name: str) -> int:

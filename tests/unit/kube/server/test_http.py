@@ -153,7 +153,7 @@ def test_patches_that_make_no_sense(serving):
         ("application/json-patch+json", [{"op": "test", "path": "/data/a", "value": "z"}], 422),
         ("application/json-patch+json", [{"op": "replace", "path": "", "value": 1}], 400),
         ("application/strategic-merge-patch+json", {"metadata": {"finalizers": [{}]}}, 400),
-        ("application/apply-patch+yaml", {"data": {}}, 415),
+        ("application/apply-patch+cbor", {"data": {}}, 415),
         ("text/plain", {}, 415),
     )
 
