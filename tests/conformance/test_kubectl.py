@@ -260,10 +260,9 @@ def test_every_kind_can_be_got_and_described(cluster: Cluster, finished: str) ->
     run("create", "secret", "generic", "s", "--from-literal=k=v")
     kinds = [line.split()[0] for line in run("api-resources", "--verbs=list", "--no-headers").splitlines()]
     assert {"pods", "workflows", "externalsecrets", "clusterrolebindings"} <= set(kinds)
-    for kind in kinds:
-        for form in ("wide", "name", "yaml", "json"):
-            run("get", kind, "-o", form)
-        run("describe", kind)
+    for form in ("wide", "name", "yaml", "json"):
+        run("get", ",".join(kinds), "-o", form)
+    run("describe", ",".join(kinds))
     assert "k:  1 bytes" in run("describe", "secret", "s")
     described = run("describe", "pod", "w")
     assert "Controlled By:  Workflow/w" in described
