@@ -385,7 +385,9 @@ class Bmc:
                 self.make_factory_accounts()
             if self._behaviour.changes_certificate:
                 self.certificate_generation += 1
-        if component.resets_bmc and order.apply_time != "OnReset":
+        ways = self.personality.ways
+        left_to_others = order.apply_time == "OnReset" and not (ways and ways.waits_for_reset)
+        if component.resets_bmc and not left_to_others:
             self._reboot_due = ended + self._behaviour.reboot.after
 
     def _activate(self, event: str, now: float) -> None:
