@@ -275,7 +275,7 @@ class Simulator:
         self._admins[spec.name] = Admin(service, lambda: self._as_new(spec))
 
     def _as_new(self, spec: BmcSpec) -> Bmc:
-        bmc = Bmc(spec.name, PERSONALITIES[spec.personality], self.clock)
+        bmc = Bmc(spec.name, PERSONALITIES[spec.personality], self.clock, spec.address)
         account = bmc.accounts[bmc.personality.factory_account]
         account.user = spec.username or account.user
         if spec.password:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from tiphys_simulators.personalities import ami, dell, generic, hpe, lenovo, openbmc, supermicro
-from tiphys_simulators.redfish import account_service, session_service, task_service, tree, update_service
+from tiphys_simulators.redfish import account_service, network, session_service, task_service, tree, update_service
 from tiphys_simulators.redfish.personality import Personality
 from tiphys_simulators.redfish.routes import Route, Router
 
@@ -30,6 +30,7 @@ def router_of(name: str) -> Router:
     personality, own = next(row for row in _TABLE if row[0].id == name)
     common = (
         *tree.ROUTES,
+        *network.ROUTES,
         *account_service.routes(personality),
         *session_service.ROUTES,
         *task_service.routes(personality),

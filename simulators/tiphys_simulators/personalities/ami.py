@@ -92,6 +92,7 @@ AMI = Personality(
     session_timeout=1800,
     shown_timeout=30,
     redfish_version="1.7.0",
+    features=("only", "$filter", "$expand", "$select"),
     ways=UpdateWays(
         simple_update="/redfish/v1/UpdateService/Actions/SimpleUpdate",
         parameters=(

@@ -270,6 +270,7 @@ IDRAC9 = Personality(
     manager_id="iDRAC.Embedded.1",
     manager_model="15G Monolithic",
     chassis_id="System.Embedded.1",
+    features=("only", "$filter", "$expand", "$select"),
     ways=_WAYS,
     redfish_version="1.13.1",
     components=_components("6.00.30.00", "4.40.29.00", "1.8.2", "1.2.4"),
@@ -295,6 +296,7 @@ IDRAC8 = dataclasses.replace(
     accounts=f"{_LEGACY}/Accounts",
     manager_model="13G Monolithic",
     redfish_version="1.4.0",
+    features=(),
     ways=dataclasses.replace(_WAYS, multipart="", apply_times=("OnReset",), start_update=False),
     components=_components("2.70.70.70", "2.63.60.61", "2.11.0", "2.8.0"),
     behaviour=dataclasses.replace(

@@ -6,6 +6,7 @@ from tiphys_simulators.redfish.behaviour import Behaviour, PasswordPolicy, Reboo
 from tiphys_simulators.redfish.lockout import LockoutPolicy
 from tiphys_simulators.redfish.machine import Component
 from tiphys_simulators.redfish.personality import Dialect, Personality
+from tiphys_simulators.redfish.queries import FEATURES
 from tiphys_simulators.redfish.ways import UpdateWays
 
 __all__ = ["GENERIC"]
@@ -24,6 +25,7 @@ GENERIC = Personality(
         Component("BMC", "BMC Firmware", "1.0.0", software_id="BMC", activates="bmc-reset", resets_bmc=True),
         Component("BIOS", "BIOS Firmware", "2.0.0", software_id="BIOS", activates="host-reset"),
     ),
+    features=FEATURES,
     ways=UpdateWays(apply_times=("OnReset", "OnStartUpdateRequest"), start_update=True),
     behaviour=Behaviour(
         lockout=LockoutPolicy("account", threshold=5, window=30, penalty=30),

@@ -123,6 +123,7 @@ XCC = Personality(
     manager_model="Lenovo XClarity Controller",
     session_timeout=300,
     redfish_version="1.15.0",
+    features=("only", "$filter", "$expand", "$select"),
     ways=UpdateWays(
         parameters=parameters(
             "TFTP", "SFTP", "HTTPS", "HTTP", targets=("/redfish/v1/UpdateService/FirmwareInventory/BMC-Backup",)

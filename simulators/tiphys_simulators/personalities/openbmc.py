@@ -24,6 +24,7 @@ __all__ = ["TABLE"]
 
 
 _PUSH = "/redfish/v1/UpdateService/update"
+_NVIDIA_FEATURES = ("only", "$filter", "$expand", "$select")
 
 
 class OpenBmc(Dialect):
@@ -132,6 +133,7 @@ OPENBMC = Personality(
     chassis_id="chassis",
     has_serial=False,
     redfish_version="1.17.0",
+    features=("only", "$select"),
     ways=UpdateWays(
         simple_update="",
         multipart=_PUSH,
@@ -171,6 +173,7 @@ BLUEFIELD = dataclasses.replace(
     model="BlueField-3 DPU",
     image_vendor="NVIDIA",
     lockout_limits=LockoutLimits(threshold=1, duration=600),
+    features=_NVIDIA_FEATURES,
     ways=UpdateWays(parameters=parameters("SCP", "HTTP", "HTTPS"), push_apply_time="Immediate"),
     system_id="Bluefield",
     manager_id="Bluefield_BMC",
@@ -203,6 +206,7 @@ GB200 = dataclasses.replace(
     image_vendor="NVIDIA",
     other_accounts=(Account("ipmiuser", "ipmiuser", "Administrator", enabled=True),),
     lockout_limits=LockoutLimits(threshold=1, duration=600),
+    features=_NVIDIA_FEATURES,
     ways=UpdateWays(simple_update="", push_apply_time="Immediate"),
     system_id="System_0",
     more_systems=("HGX_Baseboard_0",),

@@ -127,6 +127,7 @@ X12 = Personality(
     mac_uuid=True,
     session_timeout=300,
     redfish_version="1.11.0",
+    features=("$filter", "$expand", "$select"),
     ways=UpdateWays(
         parameters=parameters("HTTP", "HTTPS", "FTP", targets=_TARGETS),
         action_info=True,
@@ -159,6 +160,7 @@ X10 = dataclasses.replace(
     factory_password="ADMIN",  # noqa: S106 - what Supermicro documented
     shown_password="null",  # noqa: S106 - a string, on the real one too
     redfish_version="1.0.1",
+    features=(),
     ways=None,
     components=(
         Component("BMC", "BMC", "4.0", activates="bmc-reset", resets_bmc=True),

@@ -157,6 +157,7 @@ class Behaviour:
         reboot: the stages of a restart.
         loses_credentials: an update of the BMC brings the factory account back.
         changes_certificate: an update of the BMC makes a new TLS certificate.
+        page_size: members that a collection shows at once, the rest behind `Members@odata.nextLink`; 0 = all.
         redirects_trailing_slash: a GET with a trailing slash is 301 to the one without.
         rules: faults on single requests, first match wins.
     """
@@ -192,6 +193,7 @@ class Behaviour:
     reboot: RebootStages = field(default_factory=RebootStages)
     loses_credentials: bool = False
     changes_certificate: bool = False
+    page_size: int = 0
     redirects_trailing_slash: bool = False
     rules: tuple[Rule, ...] = ()
 

@@ -14,6 +14,7 @@ from tiphys_simulators.clock import SimulatedClock
 from tiphys_simulators.image import ReceivedImage, version_key
 from tiphys_simulators.redfish.accounts import Account
 from tiphys_simulators.redfish.behaviour import Behaviour, Rule
+from tiphys_simulators.redfish.boot import Boot
 from tiphys_simulators.redfish.counters import Counters
 from tiphys_simulators.redfish.lockout import Lockout
 from tiphys_simulators.redfish.machine import Component, Firmware, Identity, Stage
@@ -35,8 +36,9 @@ class Bmc:
         certificate_generation: grows when a new TLS certificate is due.
     """
 
-    def __init__(self, name: str, personality: Personality, clock: SimulatedClock) -> None:
+    def __init__(self, name: str, personality: Personality, clock: SimulatedClock, address: str = "127.0.0.1") -> None:
         self.name = name
+        self.address = address
         self.personality = personality
         self.clock = clock
         self.identity = Identity.of(name, mac_uuid=personality.mac_uuid)
@@ -48,6 +50,7 @@ class Bmc:
         self.staged: Staged | None = None
         self.push_options = self._push_options()
         self.power = "On"
+        self.boot = Boot()
         self.revision = 0
         self.modified_at = clock.now()
         self.certificate_generation = 0
@@ -297,6 +300,7 @@ class Bmc:
         """The server (not the BMC) restarts."""
         now = self.clock.now()
         self.counters.host_resets += 1
+        self.boot.restarted()
         self._activate("host-reset", now)
         for update in self.updates.values():
             update.release("host-reset", now)

@@ -54,6 +54,12 @@ _TEXTS: dict[str, tuple[str, str, str]] = {
     "ResourceCannotBeDeleted": ("This resource cannot be deleted.", "Critical", "Leave it."),
     "ResourceInUse": ("The resource is in use.", "Warning", "Try again later."),
     "CreateLimitReachedForResource": ("No more of these can be created.", "Critical", "Delete one first."),
+    "QueryNotSupportedOnResource": ("The query parameter %1 does not fit this resource.", "Warning", "Remove it."),
+    "QueryParameterValueFormatError": (
+        "The value %1 of the query parameter %2 cannot be read.",
+        "Warning",
+        "Correct it.",
+    ),
     "QueryNotSupported": ("Query parameters are not supported here.", "Warning", "Remove them."),
     "MissingOrMalformedPart": ("A part of the body is missing or malformed.", "Critical", "Correct the body."),
     "PayloadTooLarge": ("The body of the request is too large.", "Critical", "Send less."),

@@ -197,6 +197,7 @@ class Personality:
         has_serial: False: the ComputerSystem tells no serial number; its Chassis does.
         session_timeout: seconds of idleness after which sessions end.
         shown_timeout: what SessionService says instead (iLO and AMI: 30, which can only be minutes); 0 = the truth.
+        features: the query parameters of GET that it supports.
         ways: how firmware gets in; None = there is no UpdateService.
         monitors: the URI of task monitors; `random_monitors`: their names do not tell their tasks'.
         lacks: patterns of routes that every other BMC has and this one has not.
@@ -234,6 +235,7 @@ class Personality:
     session_timeout: float = 1800.0
     shown_timeout: int = 0
     redfish_version: str = "1.18.0"
+    features: tuple[str, ...] = ()
     monitors: str = "/redfish/v1/TaskService/TaskMonitors/{task}"
     random_monitors: bool = False
     lacks: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import socket
 import ssl
@@ -15,11 +16,12 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from tiphys_simulators.certificates import Certificate, load_into, new_certificate
-from tiphys_simulators.http import BadBodyError, HttpProtocol, Request, Response
+from tiphys_simulators.http import BadBodyError, HttpProtocol, Json, Request, Response
 from tiphys_simulators.redfish.accounts import Account
 from tiphys_simulators.redfish.behaviour import Rule
 from tiphys_simulators.redfish.bmc import Bmc
 from tiphys_simulators.redfish.messages import Message, RedfishError
+from tiphys_simulators.redfish.queries import answer, asked
 from tiphys_simulators.redfish.routes import Exchange, Privilege, Router
 from tiphys_simulators.redfish.session_service import SESSIONS
 
@@ -178,6 +180,9 @@ class BmcService:
         allow = ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods))
         exchange = Exchange(self.bmc, request, ids)
         needs: Privilege = route.needs if route else "Login"
+        query = asked(request, self.bmc.personality.features) if request.method == "GET" else {}
+        if query and not needs:
+            needs = "Login"  # the service root is for everyone, what it leads to is not
         if needs:
             exchange = self._authenticated(exchange, needs)
         if not methods:
@@ -189,8 +194,24 @@ class BmcService:
         response = route.handler(exchange)
         if request.method in ("GET", "HEAD"):
             response.headers.setdefault("Allow", allow)
+            self._query(exchange, query, response)
             _describe(response)
         return response
+
+    def _query(self, exchange: Exchange, query: dict[str, str], response: Response) -> None:
+        page_size = self.bmc.behaviour.page_size
+        if not (query or page_size) or response.status != 200 or not isinstance(response.body, dict):
+            return
+
+        def fetch(path: str) -> Json:
+            methods, ids = self._router.find(path)
+            if "GET" not in methods:
+                raise exchange.missing()
+            request = dataclasses.replace(exchange.request, path=path, query={})
+            body: Json = methods["GET"].handler(dataclasses.replace(exchange, request=request, ids=ids)).body
+            return body
+
+        response.body = answer(exchange.request.path, response.body, query, page_size, fetch)
 
     def _authenticated(self, exchange: Exchange, needs: Privilege) -> Exchange:
         bmc, request = self.bmc, exchange.request

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from tiphys_simulators.clock import iso
 from tiphys_simulators.http import Json, Response
+from tiphys_simulators.redfish.account_service import refuse_when_locked_down
 from tiphys_simulators.redfish.bmc import Bmc
+from tiphys_simulators.redfish.boot import write_boot
 from tiphys_simulators.redfish.messages import Message, RedfishError
+from tiphys_simulators.redfish.queries import supported
 from tiphys_simulators.redfish.routes import Exchange, Route
 
 __all__ = ["ROUTES", "manager_path", "system_path"]
@@ -86,6 +89,8 @@ def _service_root(exchange: Exchange) -> Response:
         "Tasks": {"@odata.id": f"{_ROOT}/TaskService"},
         "Links": {"Sessions": {"@odata.id": f"{_ROOT}/SessionService/Sessions"}},
     }
+    if personality.features:
+        body["ProtocolFeaturesSupported"] = supported(personality.features)
     if personality.vendor:
         body["Vendor"] = personality.vendor
     if personality.product:
@@ -143,6 +148,7 @@ def _system(exchange: Exchange) -> Response:
         "SKU": bmc.identity.serial if personality.has_serial else None,
         "UUID": bmc.identity.uuid,
         "PowerState": bmc.power,
+        "Boot": bmc.boot.body(),
         "Status": {"State": "Enabled", "Health": "OK"},
         "Links": {
             "Chassis": [{"@odata.id": _chassis_path(bmc)}],
@@ -158,6 +164,18 @@ def _system(exchange: Exchange) -> Response:
     if bios:
         body["BiosVersion"] = personality.dialect.shown_version(bmc, bios, bmc.firmware["BIOS"].version)
     return Response(body=personality.dialect.system(bmc, body))
+
+
+def _patch_system(exchange: Exchange) -> Response:
+    """The boot override; nothing else of it can be written."""
+    bmc, changes = exchange.bmc, exchange.request.json()
+    _check(exchange, bmc.personality.system_id)
+    refuse_when_locked_down(bmc)
+    for name in changes:
+        if name != "Boot":
+            raise RedfishError(400, Message("PropertyNotWritable", (name,), related=(f"#/{name}",)))
+    write_boot(bmc.boot, changes.get("Boot", {}))
+    return _system(exchange)
 
 
 def _chassis(exchange: Exchange) -> Response:
@@ -201,6 +219,7 @@ def _manager(exchange: Exchange) -> Response:
         "FirmwareVersion": None if bmc.stage() == "partial" else version,
         "UUID": bmc.identity.uuid,
         "DateTime": iso(bmc.clock.now()),
+        "EthernetInterfaces": {"@odata.id": f"{manager_path(bmc)}/EthernetInterfaces"},
         "Status": {"State": "Enabled", "Health": "OK"},
         "Links": {
             "ManagerForServers": [{"@odata.id": system_path(bmc)}],
@@ -279,6 +298,7 @@ ROUTES = (
     Route("GET", _ROOT + "/odata", _odata, ""),
     Route("GET", _ROOT + "/Systems", _systems),
     Route("GET", _ROOT + "/Systems/{id}", _system),
+    Route("PATCH", _ROOT + "/Systems/{id}", _patch_system, "ConfigureComponents"),
     Route("POST", _ROOT + "/Systems/{id}/Actions/ComputerSystem.Reset", _reset_system, "ConfigureComponents"),
     Route("GET", _ROOT + "/Chassis", _chassis_collection),
     Route("GET", _ROOT + "/Chassis/{id}", _chassis),
