@@ -18,6 +18,8 @@ from tiphys.obm.candidates import Wanted
 from tiphys.obm.creds.sync import Synced, sync
 from tiphys.obm.entry import Target
 from tiphys.obm.firmware.access import Access
+from tiphys.obm.firmware.checks import Rules
+from tiphys.obm.firmware.decide import Sending
 from tiphys.obm.firmware.source import Source
 from tiphys.obm.firmware.update import Plan, Updated, update
 from tiphys.obm.identity import Expected
@@ -155,10 +157,11 @@ class ObmWorld:
         def work(bmc: Redfish, journal: Journal) -> Updated:
             deadline = journal.pace.now() + dt.timedelta(seconds=timeout)
             access = Access(bmc, journal, target, self.user, Secret(password), deadline)
-            folder = self.folder.parent / "images"
-            folder.mkdir(exist_ok=True)
             source = plan.pop("source", None) or Source(image.url, image.version, image.sha256)
-            return update(access, Plan(source, folder, model, **plan))
+            rules = Rules(allow_downgrade=plan.pop("allow_downgrade", False), **plan.pop("rules", {}))
+            sending = Sending(**plan.pop("sending", {}))
+            cache = self.folder.parent / "images"
+            return update(access, Plan(source, cache, model, rules=rules, sending=sending, **plan))
 
         updated: Updated = self.run(work)
         return updated

@@ -189,17 +189,9 @@ def test_a_task_that_does_not_survive_the_restart(plain: ObmWorld) -> None:
     assert plain.update(plain.image()).outcome == "updated"
 
 
-def test_a_bmc_that_only_fetches(plain: ObmWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tiphys.obm.firmware.vendors import Maker
-
-    offered = Maker.push
-    monkeypatch.setattr(
-        Maker,
-        "push",
-        lambda self, service: offered(self, {**service, "MultipartHttpPushUri": None, "HttpPushUri": None}),
-    )
+def test_a_bmc_that_only_fetches(plain: ObmWorld) -> None:
     image = plain.image()
-    assert plain.update(image).outcome == "updated"
+    assert plain.update(image, sending={"mechanism": "pull"}).outcome == "updated"
     counted = plain.bmc.counters()
     assert (counted["downloads"], counted["update_posts"]) == (1, 1)
     assert counted["images"][0] == {
@@ -210,12 +202,8 @@ def test_a_bmc_that_only_fetches(plain: ObmWorld, monkeypatch: pytest.MonkeyPatc
     }
 
 
-def test_a_bare_push(plain: ObmWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tiphys.obm.firmware.vendors import Maker
-
-    offered = Maker.push
-    monkeypatch.setattr(Maker, "push", lambda self, service: offered(self, {**service, "MultipartHttpPushUri": None}))
-    assert plain.update(plain.image()).outcome == "updated"
+def test_a_bare_push(plain: ObmWorld) -> None:
+    assert plain.update(plain.image(), sending={"mechanism": "push"}).outcome == "updated"
     assert plain.bmc.counters()["images"][0]["via"] == "HttpPush"
 
 

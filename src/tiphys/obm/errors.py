@@ -18,8 +18,11 @@
     ├── PolicyRejected            policy-rejected
     ├── ChangedUnverified         changed-unverified
     ├── Busy                      busy
+    ├── CheckRefused              refused              as given: busy, lockdown, power, window, …
+    ├── Staged                    staged               as given: reset, host-restart, start
     ├── UpdateFailed              failed
-    └── VersionUnchanged          failed               version-unchanged
+    ├── VersionUnchanged          failed               version-unchanged
+    └── RolledBack                failed-rolled-back
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from tiphys.obm.outcomes import OUTCOMES
 __all__ = [
     "Busy",
     "ChangedUnverified",
+    "CheckRefused",
     "ChecksumMismatch",
     "DowngradeRefused",
     "ImageRefused",
@@ -41,6 +45,8 @@ __all__ = [
     "PolicyRejected",
     "RefusedByBmc",
     "RefusedIdentity",
+    "RolledBack",
+    "Staged",
     "TimedOut",
     "Unanswered",
     "Unknown",
@@ -173,3 +179,34 @@ class DowngradeRefused(ObmError):  # noqa: N818
     """The wanted version is older than the installed one."""
 
     outcome, reason = "refused", "downgrade"
+
+
+class CheckRefused(ObmError):  # noqa: N818
+    """Something stands against the update, seen before anything was sent; `reason` says what.
+
+    Attributes:
+        until: when it no longer will, where that is known.
+    """
+
+    outcome = "refused"
+
+    def __init__(self, message: str, reason: str, until: dt.datetime | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.until = until
+
+
+class Staged(ObmError):  # noqa: N818
+    """The image is on the BMC and takes effect when something else has happened; `reason` says what."""
+
+    outcome, changed = "staged", True
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class RolledBack(ObmError):  # noqa: N818
+    """The BMC has restarted, and runs the version from before."""
+
+    outcome = "failed-rolled-back"

@@ -85,22 +85,38 @@ class UpdateRecord(Struct, frozen=True):
     """A firmware update from the moment before its only POST.
 
     Attributes:
-        state: `intended`: the POST may or may not have arrived. `accepted`: the BMC has taken it. `ended`: its end was
-            seen and told; a new update may be sent.
+        state: of the present step. `prepared`: nothing of the image has left. `intended`: the request may or may not
+            have arrived. `accepted`: the BMC has taken it. `ended`: its end was seen and told; another may be sent.
         handle: path of its task or monitor, "" = the BMC gave none.
-        tasks_before: paths of the tasks that were there before the POST.
+        tasks_before: paths of the tasks that were there before the request of the present step.
         service_before: what UpdateService itself said then of the update before, on BMCs where it does.
-        version_before: as read before the POST.
+        version_before: as read before the first request.
+        component: what is updated.
+        step: `image`: it is brought. `start`: what was brought is started by a second request.
+        way: how the image gets there: one of `Push` of `firmware.vendors`.
+        start: path of that second request; "" = it starts by itself.
+        apply: when it takes effect: `Immediate` or `OnReset`.
+        claimed: the update service was reserved for us, and has not been released for certain.
+        restarted: the BMC was seen to go away since.
+        reset: when the BMC was told to restart.
     """
 
     version: str
     sha256: str
     started: dt.datetime
-    state: Literal["intended", "accepted", "ended"]
+    state: Literal["prepared", "intended", "accepted", "ended"]
     version_before: str = ""
     handle: str = ""
     tasks_before: tuple[str, ...] = ()
     service_before: str = ""
+    component: Literal["BMC", "BIOS"] = "BMC"
+    step: Literal["image", "start"] = "image"
+    way: str = ""
+    start: str = ""
+    apply: str = "Immediate"
+    claimed: bool = False
+    restarted: bool = False
+    reset: dt.datetime | None = None
 
 
 class Record(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -12,11 +12,15 @@ from tiphys.errors import TiphysError
 from tiphys.kit.clock import utc_now
 from tiphys.kit.redact import Secret
 from tiphys.obm.accounts import check_policy, find_account
-from tiphys.obm.firmware.follow import find_handle, read_version, service_progress, tasks
-from tiphys.obm.firmware.task import busy, handle_of, of_monitor
-from tiphys.obm.firmware.vendors import maker_of
+from tiphys.obm.firmware.checks import Rules
+from tiphys.obm.firmware.decide import Sending, decide
+from tiphys.obm.firmware.source import Firmware
+from tiphys.obm.firmware.task import busy, handle_of, of_monitor, of_task
+from tiphys.obm.firmware.vendors import MAKERS, Maker, maker_of
+from tiphys.obm.firmware.vendors.base import Component, Wish
+from tiphys.obm.firmware.view import View
 from tiphys.obm.identity import of_root, of_system
-from tiphys.obm.record import UpdateRecord
+from tiphys.obm.journal import Pace
 from tiphys.obm.redfish import Redfish
 from tiphys.obm.transport import Answer, Transport, Trust
 from tiphys.obm.transport import _json as read_json
@@ -60,11 +64,22 @@ def test_the_rules_take_any_resource(status: int, body: dict[str, Any]) -> None:
     handle_of({"location": str(body)}, body)
     for vendor in (vendor_of(body), vendor_of({"Vendor": "Dell"}), vendor_of({"Vendor": "HPE"}), vendor_of({})):
         vendor.lockout(body, body)
-    for maker in (maker_of(body), maker_of({"Vendor": "Dell"}), maker_of({"Vendor": "HPE"}), maker_of({})):
-        maker.bmc_version([body, body], body)
-        maker.push(body)
+    for maker in (maker_of(body, body), Maker(), *MAKERS):
+        maker.made(body, body)
+        maker.is_of("BMC", body, "/x")
+        maker.is_of("BIOS", body, "/x")
+        maker.version_in("BMC", str(body))
+        for way in maker.ways(body):
+            wish = Wish()
+            maker.form(wish, maker.learnt(way, body))
+            maker.request(wish, way, "http://x/y")
+        maker.job_paths(str(body))
         maker.job_progress(body)
+        maker.task_progress(body, of_task(body))
         maker.service_progress(body)
+        maker.locked_down(body)
+        maker.downgrades(body)
+        maker.previous([body, body], body, body)
     with contextlib.suppress(TiphysError):
         check_policy(body, Secret("x"), "there")
 
@@ -85,12 +100,14 @@ class Scripted(Transport):
 def test_the_walks_take_any_tree(bodies: list[dict[str, Any]], root: dict[str, Any]) -> None:
     bmc = Redfish(Scripted(bodies))
     bmc.root, bmc.vendor = root, vendor_of(root)
-    update = UpdateRecord("1", "", utc_now(), "intended")
+    views = [View(bmc, component) for component in get_args(Component)]
     for walk in (
-        lambda: read_version(bmc),
-        lambda: tasks(bmc),
-        lambda: find_handle(bmc, update),
-        lambda: service_progress(bmc),
+        *(view.version for view in views),
+        views[0].tasks,
+        views[0].unfinished,
+        lambda: views[0].new_task(()),
+        views[0].progress_told,
+        lambda: decide(views[0], Firmware("", "2", ""), Sending(), Rules(), Pace(utc_now, lambda _: None)),
         lambda: find_account(bmc, "root", Verdict("accepted")),
         lambda: find_account(bmc, "root", Verdict("change-required")),
     ):

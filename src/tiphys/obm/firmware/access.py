@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from tiphys.kit.codec import replaced
 from tiphys.kit.redact import Secret
 from tiphys.obm.entry import Target, attempt, check_system, learn, meet
 from tiphys.obm.errors import LockedOut, RefusedByBmc, TimedOut, Unknown, Unreachable, WrongCredentials
 from tiphys.obm.journal import Journal
+from tiphys.obm.record import UpdateRecord
 from tiphys.obm.redfish import Redfish, SessionEnded
 
 __all__ = ["Access"]
@@ -100,11 +102,25 @@ class Access:
             ) from error
         return check_system(self.bmc, self.journal, self.target, done="The update was sent before")
 
+    @property
+    def update(self) -> UpdateRecord:
+        """The update under way, as it is on record."""
+        under_way = self.journal.record.update
+        if under_way is None:
+            raise AssertionError("no update is under way")
+        return under_way
+
+    def note(self, **changes: Any) -> None:
+        """Change the record of the update, durably."""
+        self.journal.write(update=replaced(self.update, **changes))
+
     def come_back(self, error: Unreachable) -> None:
         """After a failed read: wait until the BMC answers again, and log in."""
         if not isinstance(error, SessionEnded):
             _log.info("the BMC is away (%s)", error)
-        self._await_answers()
+        away = self._await_answers()
+        if away and self.journal.record.update is not None and not self.update.restarted:
+            self.note(restarted=True)
         self.bmc.log_out()  # where it was no restart, the session is still there and takes a place
         try:
             self.log_in_again()
@@ -133,12 +149,30 @@ class Access:
         self.journal.hold(60 + 4 * seconds)
         self.journal.pace.sleep(seconds)
 
-    def _await_answers(self) -> None:
-        good = 0
+    def verify(self) -> None:
+        """A new log-in: an update can take the accounts away.
+
+        Raises:
+            Unknown: the password on record is no longer accepted.
+        """
+        self.bmc.log_out()
+        while True:
+            try:
+                self.log_in_again()
+            except Unreachable as error:
+                _log.info("no log-in is possible yet (%s)", error)
+                self._await_answers()
+            else:
+                return
+
+    def _await_answers(self) -> bool:
+        """Until it has answered several times in a row; whether it did not at first."""
+        good, away = 0, False
         while good < _GOOD_ANSWERS:
             self.wait()
             try:
                 self.bmc.look()
                 good += 1
             except Unreachable:
-                good = 0
+                good, away = 0, True
+        return away

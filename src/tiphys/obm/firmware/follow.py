@@ -1,135 +1,233 @@
 """Follow an update that the BMC has taken, through its restart, until the version can be read back or the time is over.
 
-Called by `update`.
+Called by `steps`. Sends nothing but, where a maker's BMCs need it, the request to restart.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
+from typing import TypeVar
 
-from tiphys.obm.errors import Unreachable, UpdateFailed, VersionUnchanged
+from tiphys.obm.errors import ObmError, RolledBack, Staged, Unanswered, Unknown, Unreachable, UpdateFailed
+from tiphys.obm.errors import VersionUnchanged as Unchanged
 from tiphys.obm.firmware.access import Access
 from tiphys.obm.firmware.task import of_monitor
-from tiphys.obm.firmware.vendors import maker_of
 from tiphys.obm.firmware.vendors.base import Progress
-from tiphys.obm.firmware.versions import same
-from tiphys.obm.record import UpdateRecord
-from tiphys.obm.redfish import Redfish
-from tiphys.obm.shapes import line, part
+from tiphys.obm.firmware.view import View
+from tiphys.obm.shapes import part, texts
 from tiphys.obm.transport import path_of
+from tiphys.obm.verdict import explain
 
-__all__ = ["find_handle", "follow", "read_version", "service_progress", "standing", "tasks"]
+__all__ = ["Followed", "follow", "follow_upload"]
+
+_Error = TypeVar("_Error", bound=ObmError)
 
 _log = logging.getLogger(__name__)
 
-_SETTLE_SECONDS = 900.0
+_SETTLE = dt.timedelta(seconds=900)
 """How long the new version may take to show after the task has ended and the BMC has last been away."""
 
+_STAGED = dt.timedelta(seconds=60)
+"""How long work must say that it waits before it is believed to wait for the host."""
+
+_RESET_AGAIN = dt.timedelta(seconds=1800)
 _GOOD_READS = 3
-_UPDATE_SERVICE = "/redfish/v1/UpdateService"
-_TASK_SERVICE = "/redfish/v1/TaskService"
-_MANAGERS = "/redfish/v1/Managers"
+_AT_WORK = ("running", "waiting", "lost")
 
 
-def follow(access: Access, update: UpdateRecord) -> str:
-    """Wait for the end of an update; returns the version read back, which is the wanted one.
+class Followed:
+    """One following: what is known so far.
 
-    Raises:
-        UpdateFailed: the BMC says that it failed.
-        VersionUnchanged: it says nothing of the kind, and the version stays another.
-        TimedOut, Unknown, RefusedIdentity: its end cannot be seen.
+    Args:
+        may_send: whether the BMC may be told to restart where it does not do so itself.
     """
-    progress, shown = Progress("running"), ""
-    settle_from, version, reads = access.journal.pace.now(), "", 0
-    while True:
+
+    def __init__(self, access: Access, view: View, *, may_send: bool = True) -> None:
+        self._access = access
+        self._view = view
+        self._may_send = may_send
+        self._progress = Progress("running")
+        self._shown = ""
+        self._since = self._now()
+        self._version, self._reads = "", 0
+
+    def to_the_end(self) -> str:
+        """The version read back, which is the wanted one.
+
+        Raises:
+            UpdateFailed, Unchanged, RolledBack: it did not work.
+            Staged: it takes effect after something else.
+            TimedOut, Unknown, RefusedIdentity: its end cannot be seen.
+        """
+        while True:
+            try:
+                self._look()
+            except Unreachable as error:
+                self._access.come_back(error)
+                self._since, self._reads = self._now(), 0
+                continue
+            if self._reads >= _GOOD_READS:
+                return self._version
+            self._judge(self._now() - self._since)
+            self._access.wait()
+
+    def to_the_verdict(self) -> None:
+        """Until the task of an upload has ended well.
+
+        Raises:
+            UpdateFailed: it has ended otherwise.
+            Unknown: it is gone.
+        """
+        while True:
+            try:
+                self._look_at_work()
+            except Unreachable as error:
+                self._access.come_back(error)
+                continue
+            if self._progress.state == "succeeded":
+                return
+            if self._progress.state == "failed":
+                raise self._failed()
+            if self._progress.state == "lost":
+                raise Unknown(f"the task that verifies the image on {self._where} is gone; look at the BMC")
+            self._access.wait()
+
+    # Looking
+
+    def _look(self) -> None:
+        before = self._progress.state
+        if before in _AT_WORK:
+            self._look_at_work()
+        state = self._progress.state
+        if state == "running" or (state != before and before in ("running", "waiting")):
+            self._since = self._now()
+        if state == "failed":
+            raise self._failed()
+        if state in ("succeeded", "lost"):
+            self._version = self._view.version()
+            self._reads = self._reads + 1 if self._view.same(self._version, self._access.update.version) else 0
+
+    def _look_at_work(self) -> None:
+        self._progress = self._work()
+        if self._progress.moved_to and self._progress.moved_to != self._access.update.handle:
+            self._access.note(handle=self._progress.moved_to)
+        percent = "" if self._progress.percent is None else f" {self._progress.percent} %"
+        text = f"{self._progress.state}{percent} {self._progress.detail}".strip()
+        if text != self._shown:
+            _log.info("the update: %s", text)
+            self._shown = text
+
+    def _work(self) -> Progress:
+        update, bmc, maker = self._access.update, self._view.bmc, self._view.maker
+        if not update.handle:
+            return self._view.progress_told(update.service_before)
+        answer = bmc.ask(update.handle)
+        if answer.status >= 500 or answer.status == 429:
+            raise Unreachable(f"{self._where} answers {answer.status} to GET {update.handle}")
+        body = answer.body or {}
+        if answer.ok and body.get("JobState") and not body.get("TaskState"):
+            return maker.job_progress(body)
+        progress = of_monitor(answer.status, answer.body)
+        if body.get("TaskState"):
+            progress = maker.task_progress(body, progress)
+        if progress.state == "lost":
+            for path in maker.job_paths(update.handle):
+                job = bmc.maybe(path)
+                if job:
+                    return maker.job_progress(job)
+        return progress
+
+    # Judging
+
+    def _judge(self, quiet: dt.timedelta) -> None:
+        """What follows from this much time without news; raises where it is the end."""
+        update, state = self._access.update, self._progress.state
+        bios = update.component == "BIOS"
+        if state == "waiting" and bios and quiet > _STAGED:
+            raise self._staged("host-restart", "the host is restarted")
+        if state not in ("succeeded", "lost") or not self._version or self._reads:
+            return
+        if state == "succeeded" and bios and quiet > _STAGED:
+            raise self._staged("host-restart", "the host is restarted")
+        if state == "succeeded" and not bios and not update.restarted:
+            if update.apply == "OnReset":
+                raise self._staged("reset", "the BMC is restarted")
+            after = self._view.maker.reset_after
+            if after is not None and quiet > dt.timedelta(seconds=after):
+                self._reset()
+                return
+        if quiet > _SETTLE:
+            raise self._unchanged()
+
+    def _reset(self) -> None:
+        """Tell the BMC to restart; again only when the last time is long ago."""
+        now, last = self._now(), self._access.update.reset
+        if last is not None and now - last < _RESET_AGAIN:
+            if now - self._since > _SETTLE:
+                raise self._staged("reset", "the BMC is restarted, which it was told and does not do")
+            return
+        action = part(self._view.manager(), "Actions", "#Manager.Reset")
+        path, kinds = path_of(action.get("target")), texts(action.get("ResetType@Redfish.AllowableValues"))
+        if not path or not self._may_send:
+            raise self._staged("reset", "the BMC is restarted")
+        kind = "ForceRestart" if kinds and "GracefulRestart" not in kinds else "GracefulRestart"
+        self._access.note(reset=now)
+        _log.info("the BMC is told to restart: a BMC of this maker does not do so after an update")
         try:
-            if progress.state in ("running", "lost"):
-                progress = _look(access.bmc, update)
-                shown = _tell(progress, shown)
-            if progress.state == "failed":
-                raise _with_version(access.bmc, UpdateFailed(f"the BMC says that the update failed: {progress.detail}"))
-            if progress.state == "running":
-                settle_from = access.journal.pace.now()
-            else:
-                version = read_version(access.bmc)
-                reads = reads + 1 if same(version, update.version) else 0
+            answer = self._view.bmc.change("POST", path, {"ResetType": kind})
+        except Unanswered:
+            return  # it went down before it could answer
+        if not answer.ok:
+            said = explain(answer.status, answer.body)
+            raise self._staged("reset", f"the BMC is restarted; it answers {said} to {kind}")
+        self._since = self._now()
+
+    def _staged(self, reason: str, when: str) -> Staged:
+        update = self._access.update
+        return self._told(Staged(f"{update.version} is on {self._where} and takes effect when {when}", reason))
+
+    def _failed(self) -> ObmError:
+        try:
+            self._version = self._view.version()
         except Unreachable as error:
-            access.come_back(error)
-            settle_from, reads = access.journal.pace.now(), 0
-            continue
-        if reads >= _GOOD_READS:
-            return version
-        if version and access.journal.pace.now() - settle_from > dt.timedelta(seconds=_SETTLE_SECONDS):
-            unchanged = VersionUnchanged(
-                f"the update ended ({progress.detail or progress.state}), but {access.bmc.transport.where} runs "
-                f"{version}, not {update.version}"
-            )
-            unchanged.version = version
-            raise unchanged
-        access.wait()
+            _log.info("the version cannot be read after the failure (%s)", error)
+        return self._rolled_back() or self._told(
+            UpdateFailed(f"the BMC says that the update failed: {self._progress.detail}")
+        )
+
+    def _unchanged(self) -> ObmError:
+        wanted = self._access.update.version
+        ended = self._progress.detail or self._progress.state
+        text = f"the update ended ({ended}), but {self._where} runs {self._version}, not {wanted}"
+        return self._rolled_back() or self._told(Unchanged(text))
+
+    def _rolled_back(self) -> ObmError | None:
+        update = self._access.update
+        if not update.restarted or not self._view.same(self._version, update.version_before):
+            return None
+        said = self._progress.detail or self._progress.state
+        text = f"the update failed ({said}): {self._where} has restarted and runs {self._version} again"
+        return self._told(RolledBack(text))
+
+    def _told(self, error: _Error) -> _Error:
+        error.version = self._version
+        error.version_before = self._access.update.version_before
+        return error
+
+    def _now(self) -> dt.datetime:
+        return self._access.journal.pace.now()
+
+    @property
+    def _where(self) -> str:
+        return self._view.bmc.transport.where
 
 
-def read_version(bmc: Redfish) -> str:
-    """The BMC's own version as its firmware inventory tells; "" while it does not."""
-    service = bmc.maybe(bmc.link("UpdateService", _UPDATE_SERVICE))
-    path = path_of(part(service, "FirmwareInventory").get("@odata.id"))
-    inventory = [bmc.maybe(member) for member in bmc.members(path)] if path else []
-    managers = bmc.members(bmc.link("Managers", _MANAGERS))
-    return line(maker_of(bmc.root).bmc_version(inventory, bmc.maybe(managers[0]) if managers else {}), 100)
+def follow(access: Access, view: View, *, may_send: bool = True) -> str:
+    """Wait for the end of the update under way: `Followed.to_the_end`."""
+    return Followed(access, view, may_send=may_send).to_the_end()
 
 
-def tasks(bmc: Redfish) -> tuple[str, ...]:
-    """The paths of the tasks that there are."""
-    path = path_of(part(bmc.maybe(bmc.link("Tasks", _TASK_SERVICE)), "Tasks").get("@odata.id"))
-    return tuple(bmc.members(path)) if path else ()
-
-
-def find_handle(bmc: Redfish, update: UpdateRecord) -> str:
-    """The task that was not there before the update was sent; "" = there is none."""
-    return next((path for path in reversed(tasks(bmc)) if path not in update.tasks_before), "")
-
-
-def service_progress(bmc: Redfish, before: str = "") -> Progress:
-    """What UpdateService itself says of an update; `before`: what it said of an earlier one, which may still stand."""
-    told = maker_of(bmc.root).service_progress(bmc.maybe(bmc.link("UpdateService", _UPDATE_SERVICE)))
-    if told is None or (told.state != "running" and standing(told) == before):
-        return Progress("lost", None, "the BMC gives nothing to follow it by")
-    return told
-
-
-def standing(progress: Progress) -> str:
-    """What is recorded of a progress before the POST, to tell an old end from the new one."""
-    return f"{progress.state} {progress.detail}"
-
-
-def _look(bmc: Redfish, update: UpdateRecord) -> Progress:
-    if not update.handle:
-        return service_progress(bmc, update.service_before)
-    answer = bmc.ask(update.handle)
-    if answer.status >= 500 or answer.status == 429:
-        raise Unreachable(f"{bmc.transport.where} answers {answer.status} to GET {update.handle}")
-    progress = of_monitor(answer.status, answer.body)
-    if progress.state == "lost":
-        for path in maker_of(bmc.root).job_paths(update.handle):
-            job = bmc.maybe(path)
-            if job:
-                return maker_of(bmc.root).job_progress(job)
-    return progress
-
-
-def _with_version(bmc: Redfish, error: UpdateFailed) -> UpdateFailed:
-    try:
-        error.version = read_version(bmc)
-    except Unreachable as unreadable:
-        _log.info("the version cannot be read after the failure (%s)", unreadable)
-    return error
-
-
-def _tell(progress: Progress, before: str) -> str:
-    """Log what is new."""
-    percent = "" if progress.percent is None else f" {progress.percent} %"
-    text = f"{progress.state}{percent} {progress.detail}".strip()
-    if text != before:
-        _log.info("the update: %s", text)
-    return text
+def follow_upload(access: Access, view: View) -> None:
+    """Wait for the end of the task that verifies an upload: `Followed.to_the_verdict`."""
+    Followed(access, view).to_the_verdict()

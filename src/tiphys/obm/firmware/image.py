@@ -1,28 +1,89 @@
-"""Fetch an image and compare its SHA-256 before anything is done with it."""
+"""An image, and how it is fetched: its SHA-256 is compared before anything is done with it. Constant memory."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
-import shutil
+import os
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
+from tiphys.errors import UsageError
 from tiphys.obm.errors import ChecksumMismatch, ImageUnavailable
 from tiphys.obm.firmware.source import Firmware, without_secrets
 
-__all__ = ["fetch"]
+__all__ = ["Image", "digest_of", "download", "local", "name_of"]
 
-_PORTION = 1 << 20
+_PORTION = 1 << 18
 _SILENCE_SECONDS = 60
 _LARGEST = 4 << 30
 
 
-def fetch(firmware: Firmware, folder: Path, tick: Callable[[], None]) -> Path:
-    """Download the image into a folder, under the name it has in its URL (iDRACs look at the name).
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image that has been compared: an open file, the name it is sent under, its size, its SHA-256 (hex)."""
+
+    file: BinaryIO
+    name: str
+    size: int
+    sha256: str
+
+    def portions(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Its bytes; any number of readers at once."""
+        position, end = start, self.size if end is None else end
+        while position < end:
+            portion = os.pread(self.file.fileno(), min(_PORTION, end - position), position)
+            if not portion:
+                raise OSError("the image has become shorter")
+            position += len(portion)
+            yield portion
+
+
+def name_of(url: str) -> str:
+    """The name an image has in its URL or path (iDRACs look at it)."""
+    name = PurePosixPath(unquote(urlsplit(url).path)).name
+    return name if name and name.isprintable() and not set(name) & set('"\\') else "image.bin"
+
+
+def digest_of(file: BinaryIO) -> str:
+    """The SHA-256 of a whole file, hex."""
+    file.seek(0)
+    digest = hashlib.sha256()
+    while portion := file.read(_PORTION):
+        digest.update(portion)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def local(path: Path, sha256: str) -> Iterator[Image]:
+    """An image that is a file here.
+
+    Args:
+        sha256: that it must have; "" = whatever it has.
+
+    Raises:
+        UsageError: it cannot be read.
+        ChecksumMismatch: it is another one than on record.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise UsageError(f"the image {path} cannot be read: {error.strerror}") from error
+    with file:
+        digest = digest_of(file)
+        if sha256 and digest != sha256:
+            raise ChecksumMismatch(f"the SHA-256 of {path} is {digest}, on record is {sha256}; it was not sent")
+        yield Image(file, name_of(path.name), os.fstat(file.fileno()).st_size, digest)
+
+
+def download(firmware: Firmware, file: BinaryIO, tick: Callable[[], None]) -> None:
+    """Fetch an image into a file.
 
     Args:
         tick: called once a portion.
@@ -32,12 +93,10 @@ def fetch(firmware: Firmware, folder: Path, tick: Callable[[], None]) -> Path:
         ChecksumMismatch: it is another one than on record.
     """
     shown = without_secrets(firmware.url)
-    name = PurePosixPath(unquote(urlsplit(firmware.url).path)).name
-    path = folder / (name if name and name.isprintable() and '"' not in name else "image.bin")
     digest, size = hashlib.sha256(), 0
     try:
         # The scheme is http or https, see `source`; a proxy of the environment may be asked, no secret is in it.
-        with urllib.request.urlopen(firmware.url, timeout=_SILENCE_SECONDS) as answer, path.open("wb") as file:  # noqa: S310
+        with urllib.request.urlopen(firmware.url, timeout=_SILENCE_SECONDS) as answer:  # noqa: S310
             announced = answer.headers.get("Content-Length")
             while portion := answer.read(_PORTION):
                 digest.update(portion)
@@ -50,8 +109,7 @@ def fetch(firmware: Firmware, folder: Path, tick: Callable[[], None]) -> Path:
         error.close()
         raise ImageUnavailable(f"{shown} answers {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
-        free = shutil.disk_usage(folder).free >> 20
-        raise ImageUnavailable(f"{shown} cannot be fetched: {error} ({free} MB are free in {folder})") from error
+        raise ImageUnavailable(f"{shown} cannot be fetched: {error}") from error
     if announced and announced.isdigit() and int(announced) != size:
         raise ImageUnavailable(f"{shown} broke off after {size} of {announced} bytes")
     if digest.hexdigest() != firmware.sha256:
@@ -59,4 +117,3 @@ def fetch(firmware: Firmware, folder: Path, tick: Callable[[], None]) -> Path:
             f"the SHA-256 of {shown} is {digest.hexdigest()}, on record is {firmware.sha256}; it was not sent to the "
             "BMC"
         )
-    return path

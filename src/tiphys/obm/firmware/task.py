@@ -14,9 +14,10 @@ from tiphys.obm.shapes import line, texts, whole
 from tiphys.obm.transport import path_of
 from tiphys.obm.verdict import explain, message_ids, messages
 
-__all__ = ["busy", "handle_of", "of_monitor", "of_task"]
+__all__ = ["busy", "handle_of", "licence_missing", "of_monitor", "of_task"]
 
-_FAILED = ("Exception", "Killed", "Cancelled", "Canceled", "Interrupted")
+_FAILED = ("Exception", "Killed", "Cancelled", "Canceled", "Interrupted", "Failed")  # the last: Supermicro
+_HANDLES = ("/Tasks/", "/TaskMonitor", "/Jobs/")
 _BUSY = ("RAC0679", "AlreadyInProgress", "ServiceTemporarilyUnavailable", "ResourceInUse")
 
 
@@ -29,9 +30,14 @@ def of_task(task: Mapping[str, Any]) -> Progress:
     said = [line(message.get("Message") or message.get("MessageId")) for message in messages(task)]
     last = next((text for text in reversed(said) if text), "")
     detail = f"{state}: {last}" if last else state
+    moved = _moved_to(task)
+    if moved:
+        return Progress("running", percent, detail, moved)
     if state in _FAILED or (state == "Completed" and "Critical" in worst):
         return Progress("failed", percent, detail)
-    return Progress("succeeded" if state == "Completed" else "running", percent, detail)
+    if state == "Completed":
+        return Progress("succeeded", percent, detail)
+    return Progress("waiting" if state == "Pending" else "running", percent, detail)
 
 
 def of_monitor(status: int, body: Mapping[str, Any] | None) -> Progress:
@@ -63,11 +69,25 @@ def handle_of(headers: Mapping[str, str], body: Mapping[str, Any] | None) -> str
     for message in messages(body):
         for argument in texts(message.get("MessageArgs")):
             path = path_of(argument)
-            if "/Tasks/" in path or "/TaskMonitor" in path or "/Jobs/" in path:
+            if any(word in path for word in _HANDLES):
                 return path
+    return ""
+
+
+def _moved_to(task: Mapping[str, Any]) -> str:
+    """Update.1.0.OperationTransitionedToJob: the work goes on as a job, which is named (libredfish)."""
+    for message in messages(task):
+        if str(message.get("MessageId") or "").endswith(".OperationTransitionedToJob"):
+            return next((path_of(word) for word in texts(message.get("MessageArgs")) if path_of(word)), "")
     return ""
 
 
 def busy(body: Any) -> bool:
     """Whether a refusal means that another update runs."""
     return any(word in identity for identity in message_ids(body) for word in _BUSY)
+
+
+def licence_missing(body: Any) -> bool:
+    """Whether a refusal means that a licence is needed (Supermicro's OOB and DCMS licences)."""
+    words = [f"{message.get('MessageId')} {message.get('Message')}".casefold() for message in messages(body)]
+    return any("licens" in text or "licenc" in text for text in words)

@@ -1,58 +1,32 @@
-"""`obm firmware update`: bring a BMC's own firmware to a version, with one POST in all runs together.
-
-The intention is written down before the POST. A run that finds one looks for what became of it and sends nothing, until
-its end has been seen or a person decides (`post_again`).
-"""
+"""`obm firmware update`: bring a component to a version, with one request for each step in all runs together."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
 
-from tiphys.errors import TiphysError
-from tiphys.kit.codec import replaced
 from tiphys.kit.redact import Secret
-from tiphys.obm.errors import (
-    Busy,
-    DowngradeRefused,
-    ImageRefused,
-    ObmError,
-    RefusedByBmc,
-    RefusedIdentity,
-    Unanswered,
-    Unknown,
-    Unreachable,
-    UpdateFailed,
-    VersionUnchanged,
-)
+from tiphys.obm.errors import ImageRefused, RefusedByBmc, Unknown
 from tiphys.obm.firmware.access import Access
-from tiphys.obm.firmware.follow import find_handle, follow, read_version, service_progress, standing, tasks
-from tiphys.obm.firmware.image import fetch
-from tiphys.obm.firmware.push import hpe_form, multipart, raw, served
-from tiphys.obm.firmware.source import Firmware, Source
-from tiphys.obm.firmware.task import busy, handle_of
-from tiphys.obm.firmware.vendors import maker_of
-from tiphys.obm.firmware.vendors.base import Push
-from tiphys.obm.firmware.versions import older, same
+from tiphys.obm.firmware.cache import Cache
+from tiphys.obm.firmware.checks import Rules, size_obstacle
+from tiphys.obm.firmware.decide import Decision, Sending, decide
+from tiphys.obm.firmware.image import Image, download, local, name_of
+from tiphys.obm.firmware.push import dell_form, hpe_form, multipart, raw
+from tiphys.obm.firmware.serve import served
+from tiphys.obm.firmware.source import Firmware, Source, signature_of
+from tiphys.obm.firmware.steps import POST_SECONDS, Request, Steps, Updated
+from tiphys.obm.firmware.vendors.base import Way
+from tiphys.obm.firmware.view import View
 from tiphys.obm.record import UpdateRecord
 from tiphys.obm.redfish import SessionEnded
-from tiphys.obm.shapes import whole
-from tiphys.obm.transport import Answer, Body, path_of
-from tiphys.obm.verdict import explain
 
-__all__ = ["Plan", "Updated", "update"]
+__all__ = ["Plan", "Updated", "update", "wait"]
 
 _log = logging.getLogger(__name__)
-
-_UPDATE_SERVICE = "/redfish/v1/UpdateService"
-_POST_SECONDS = 300.0
-"""How long a BMC may be silent after the last byte of an image."""
-
-_LOOKS_FOR_TASK = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,221 +34,167 @@ class Plan:
     """What is wanted.
 
     Attributes:
+        cache: where images are kept.
         model: of the device, "" = what the BMC says of its system.
-        folder: where the image is put; on a disk with room for it.
+        post_again: send it although an earlier run may have sent it already.
     """
 
     source: Source
-    folder: Path
+    cache: Path
     model: str = ""
-    allow_downgrade: bool = False
     post_again: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Updated:
-    """How it ended well."""
-
-    outcome: Literal["updated", "no-op"]
-    changed: bool
-    message: str
-    version: str
-    version_before: str
+    rules: Rules = field(default_factory=Rules)
+    sending: Sending = field(default_factory=Sending)
 
 
 def update(access: Access, plan: Plan) -> Updated:
-    """Bring the BMC to the version.
+    """Bring the component to the version.
 
     Raises:
         ObmError: any other end; its class is the outcome.
         UsageError: what is wanted cannot be told.
     """
     named = plan.source.named()
-    under_way = access.journal.record.update
-    if under_way is not None and under_way.state == "ended":
-        under_way = None
+    view = View(access.bmc, plan.source.component)
+    steps = Steps(access, view)
+    found = access.journal.record.update
+    under_way = found is not None and found.state != "ended"
     try:
         system = access.enter_again() if under_way else access.enter()
+        steps.release()
         firmware = named or plan.source.of_model(plan.model or str(system.get("Model") or ""))
-        resumed = _resume(access, under_way, plan) if under_way else None
-        if resumed is not None and same(resumed.version, firmware.version):
+        resumed = _resume(access, plan) if under_way else None
+        if resumed is not None and view.same(resumed.version, firmware.version):
             return resumed
-        return _begin(access, firmware, plan)
+        return _Begin(access, view, steps, plan).begin(firmware)
+    finally:
+        steps.release()
+        access.bmc.log_out()
+
+
+def wait(access: Access) -> Updated:
+    """Follow an update that is under way to its end, and send nothing.
+
+    Raises:
+        ObmError: any other end than a good one.
+    """
+    where = access.bmc.transport.where
+    try:
+        found = access.journal.record.update
+        if found is None or found.state in ("ended", "prepared"):
+            access.enter()
+            version = View(access.bmc).version()
+            return Updated("no-op", False, f"no update of {where} is under way; it runs {version}", version, version)
+        access.enter_again()
+        ended = Steps(access, View(access.bmc, found.component), may_send=False).resume()
+        if ended is None:
+            raise AssertionError("an update that was sent has an end")
+        return ended
     finally:
         access.bmc.log_out()
 
 
-def _begin(access: Access, firmware: Firmware, plan: Plan) -> Updated:
-    bmc, where = access.bmc, access.bmc.transport.where
-    before = read_version(bmc)
-    if not before:
-        raise Unreachable(f"{where} does not tell the version of its own firmware; run it again later")
-    if same(before, firmware.version):
-        return Updated("no-op", False, f"{where} runs {before} already", before, before)
-    if older(firmware.version, before) and not plan.allow_downgrade:
-        raise _versions(
-            DowngradeRefused(f"{where} runs {before}; {firmware.version} is older. --allow-downgrade allows it"),
-            before,
-            before,
-        )
-    service = bmc.read(bmc.link("UpdateService", _UPDATE_SERVICE))
-    way = maker_of(bmc.root).push(service)
-    if service.get("ServiceEnabled") is False or way is None:
-        raise RefusedByBmc(f"{where} takes no firmware by Redfish (its UpdateService offers no way, or is disabled)")
-    path = fetch(firmware, plan.folder, lambda: access.journal.hold(120))
-    most = whole(service.get("MaxImageSizeBytes"))
-    if most is not None and 0 < most < path.stat().st_size:
-        raise ImageRefused(f"{where} takes images of at most {most} bytes; this one has {path.stat().st_size}")
+def _resume(access: Access, plan: Plan) -> Updated | None:
+    """Take up an earlier run's update; None = a person has decided that it is over."""
+    view = View(access.bmc, access.update.component)
     try:
-        bmc.ask(bmc.link("UpdateService", _UPDATE_SERVICE))
-    except SessionEnded:
-        _log.info("the session ended while the image was fetched")
-        access.log_in()
-    return _send(access, firmware, before, way, path)
-
-
-def _send(access: Access, firmware: Firmware, before: str, way: tuple[Push, str], path: Path) -> Updated:
-    """The POST, the only one."""
-    bmc, journal = access.bmc, access.journal
-    intended = UpdateRecord(
-        version=firmware.version,
-        sha256=firmware.sha256,
-        started=journal.pace.now(),
-        state="intended",
-        version_before=before,
-        tasks_before=tasks(bmc),
-        service_before=standing(service_progress(bmc)),
-    )
-    kind, target = way
-    with _body(access, kind, path) as (body, headers):
-        journal.write(hold=_POST_SECONDS + 60, update=intended)
-        _log.info("%s goes to %s by %s", path.name, bmc.transport.where, kind)
-        try:
-            answer = _post(access, path_of(target), body, headers)
-            return _answered(access, answer, intended)
-        except TiphysError as error:
-            if isinstance(error, ObmError) and not isinstance(error, Busy):
-                raise
-            raise Unknown(f"the image was sent, and then its record could not be kept: {error}") from error
-
-
-def _post(access: Access, path: str, body: Mapping[str, Any] | Body, headers: Mapping[str, Any]) -> Answer | None:
-    """Send the image; None = it may or may not have arrived."""
-    try:
-        return access.bmc.change("POST", path, body, headers, timeout=_POST_SECONDS)
-    except Unanswered as error:
-        _log.info("the answer to the image got lost (%s)", error)
-        return None
-    except (RefusedIdentity, Unreachable):  # before anything was sent, or a redirect in place of an answer
-        access.journal.write(update=replaced(access.journal.record.update, state="ended"))
-        raise
-
-
-def _answered(access: Access, answer: Answer | None, intended: UpdateRecord) -> Updated:
-    """Go on as the answer to the POST says."""
-    if answer is None or answer.status in (500, 502, 504):
-        return _look_for_it(access, intended)
-    if not answer.ok:
-        access.journal.write(update=replaced(intended, state="ended"))
-        raise _refused(access, answer, intended.version_before)
-    accepted = replaced(intended, state="accepted", handle=handle_of(answer.headers, answer.body))
-    access.journal.write(update=accepted)
-    if not accepted.handle:
-        accepted = replaced(accepted, handle=_found(access, accepted))
-        access.journal.write(update=accepted)
-    return _to_the_end(access, accepted)
-
-
-@contextlib.contextmanager
-def _body(access: Access, kind: Push, path: Path) -> Iterator[tuple[Mapping[str, Any] | Body, Mapping[str, Any]]]:
-    """The body of the POST and its headers; for a BMC that fetches, the image is served while this lasts."""
-    bmc = access.bmc
-
-    def tick() -> None:
-        access.journal.hold(_POST_SECONDS)
-
-    if kind == "pull":
-        with served(path, bmc.transport.source) as url:
-            yield {"ImageURI": url, "TransferProtocol": "HTTP"}, {}
-    elif kind == "form":
-        if not bmc.token:
-            raise RefusedByBmc(f"{bmc.transport.where} takes images in a session only: set `auth` to session")
-        yield hpe_form(path, bmc.token, tick), {"Cookie": Secret(f"sessionKey={bmc.token.reveal()}")}
-    elif kind == "multipart":
-        yield multipart(path, maker_of(bmc.root).parameters(path.name), tick), {}
-    else:
-        yield raw(path, tick), {}
-
-
-def _resume(access: Access, found: UpdateRecord, plan: Plan) -> Updated | None:
-    """Look for what became of an earlier run's update; None = its end was seen, or a person has decided."""
-    _log.info("an earlier run has sent %s at %s; it is looked for", found.version, found.started)
-    try:
-        if found.state == "intended":
-            return _look_for_it(access, found)
-        return _to_the_end(access, found)
+        return Steps(access, view).resume()
     except Unknown:
         if not plan.post_again:
             raise
-        access.journal.write(update=replaced(found, state="ended"))
+        access.note(state="ended")
         return None
 
 
-def _look_for_it(access: Access, intended: UpdateRecord) -> Updated:
-    """The POST may have arrived: find its task, or the wanted version; never send it again."""
-    found = replaced(intended, handle=_found(access, intended))
-    if found.handle or _shows_in_service(access, intended):
-        found = replaced(found, state="accepted")
-        access.journal.write(update=found)
-        return _to_the_end(access, found)
-    version = access.patiently(lambda: read_version(access.bmc))
-    if same(version, intended.version):
-        return _to_the_end(access, intended)
-    raise _versions(
-        Unknown(
-            f"the image was sent to {access.bmc.transport.where}, perhaps in part; there is no task of it, and the BMC "
-            f"still runs {version}. Look at the BMC; --post-again sends it once more"
-        ),
-        version,
-        intended.version_before,
-    )
+class _Begin:
+    """A new update."""
+
+    def __init__(self, access: Access, view: View, steps: Steps, plan: Plan) -> None:
+        self._access, self._view, self._steps, self._plan = access, view, steps, plan
+
+    def begin(self, firmware: Firmware) -> Updated:
+        access, view, plan = self._access, self._view, self._plan
+        decision = decide(view, firmware, plan.sending, plan.rules, access.journal.pace)
+        before, where = decision.before, access.bmc.transport.where
+        if decision.same:
+            return Updated("no-op", False, f"{where} runs {before} already", before, before)
+        if decision.obstacles:
+            raise decision.obstacles[0]
+        way = decision.way
+        if way is None:
+            raise AssertionError("without a way there is an obstacle")
+        with self._images(firmware) as (image, signature):
+            refusal = size_obstacle(decision.service, image.size, where)
+            if refusal:
+                raise ImageRefused(refusal)
+            self._still_logged_in()
+            intended = UpdateRecord(
+                version=firmware.version,
+                sha256=image.sha256,
+                started=access.journal.pace.now(),
+                state="prepared",
+                version_before=before,
+                component=view.component,
+                apply=decision.wish.apply,
+            )
+            return self._steps.send(intended, way, lambda: self._request(decision, way, image, signature))
+
+    @contextlib.contextmanager
+    def _images(self, firmware: Firmware) -> Iterator[tuple[Image, Image | None]]:
+        """The image and its signature, compared and open."""
+        with contextlib.ExitStack() as stack:
+            opened = [
+                stack.enter_context(self._image(one)) for one in (firmware, signature_of(firmware)) if one is not None
+            ]
+            yield opened[0], opened[1] if len(opened) > 1 else None
+
+    def _image(self, firmware: Firmware) -> contextlib.AbstractContextManager[Image]:
+        if firmware.file:
+            return local(Path(firmware.file), firmware.sha256)
+        pace = self._access.journal.pace
+        cache = Cache(self._plan.cache, pace.sleep)
+        tick = _ticker(self._access, 120)
+        return cache.image(firmware.sha256, name_of(firmware.url), lambda file: download(firmware, file, tick), tick)
+
+    def _still_logged_in(self) -> None:
+        bmc = self._access.bmc
+        try:
+            bmc.ask(self._view.service_path)
+        except SessionEnded:
+            _log.info("the session ended while the image was fetched")
+            self._access.log_in()
+
+    @contextlib.contextmanager
+    def _request(self, decision: Decision, way: Way, image: Image, signature: Image | None) -> Iterator[Request]:
+        """The request that brings the image; for a BMC that fetches, it is served while this lasts."""
+        bmc, maker, wish = self._access.bmc, self._view.maker, decision.wish
+        tick = _ticker(self._access, POST_SECONDS)
+        if way.kind == "pull":
+            pull = self._plan.sending.pull
+            address = pull.address or bmc.transport.source
+            with served(
+                image,
+                address,
+                scheme=decision.scheme,
+                bind=pull.bind,
+                port=pull.port,
+                certificate=pull.certificate,
+            ) as url:
+                yield Request(maker.request(wish, way, url), {})
+        elif way.kind == "form":
+            if not bmc.token:
+                raise RefusedByBmc(f"{bmc.transport.where} takes images in a session only: set `auth` to session")
+            body = hpe_form(image, bmc.token, tick, signature)
+            yield Request(body, {"Cookie": Secret(f"sessionKey={bmc.token.reveal()}")})
+        elif way.kind == "stage":
+            etag = bmc.ask(way.path).headers.get("etag", "")
+            yield Request(dell_form(image, tick), {"If-Match": etag} if etag else {})
+        elif way.kind == "multipart":
+            yield Request(multipart(image, maker.form(wish, way), tick), {})
+        else:
+            yield Request(raw(image, tick), {})
 
 
-def _found(access: Access, update: UpdateRecord) -> str:
-    for _ in range(_LOOKS_FOR_TASK):
-        handle = access.patiently(lambda: find_handle(access.bmc, update))
-        if handle or _shows_in_service(access, update):
-            return handle
-        access.wait()
-    return ""
-
-
-def _shows_in_service(access: Access, update: UpdateRecord) -> bool:
-    """Whether UpdateService itself tells of an update that runs or has just ended (iLO)."""
-    return access.patiently(lambda: service_progress(access.bmc, update.service_before)).state != "lost"
-
-
-def _to_the_end(access: Access, accepted: UpdateRecord) -> Updated:
-    before = accepted.version_before
-    try:
-        version = follow(access, accepted)
-    except ObmError as error:
-        error.version_before = before
-        if isinstance(error, UpdateFailed | VersionUnchanged):  # its end was seen; all others leave it open
-            access.journal.write(update=replaced(accepted, state="ended"))
-        raise
-    access.journal.write(update=replaced(accepted, state="ended"))
-    where = access.bmc.transport.where
-    return Updated("updated", True, f"{where} runs {version}; it was {before}", version, before)
-
-
-def _refused(access: Access, answer: Answer, before: str) -> ObmError:
-    said = f"{access.bmc.transport.where} answers {explain(answer.status, answer.body)} to the image"
-    if busy(answer.body) or answer.status in (401, 403, 404, 405, 409, 429, 503):
-        return _versions(RefusedByBmc(f"{said}; nothing was installed"), before, before)
-    return _versions(ImageRefused(f"{said}; nothing was installed"), before, before)
-
-
-def _versions(error: ObmError, version: str, before: str) -> ObmError:
-    error.version, error.version_before = version, before
-    return error
+def _ticker(access: Access, seconds: float) -> Callable[[], None]:
+    """Stay believed alive while bytes flow."""
+    return lambda: access.journal.hold(seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["older", "same"]
+__all__ = ["older", "order", "same"]
 
 
 def same(one: str, other: str) -> bool:
@@ -14,11 +14,28 @@ def same(one: str, other: str) -> bool:
 
 def older(one: str, other: str) -> bool:
     """Whether `one` is older than `other`; False where they cannot be compared."""
+    return order(one, other) == -1
+
+
+def order(one: str, other: str) -> int | None:
+    """-1, 0 or 1 as `one` is older than, equal to or newer than `other`; None where they cannot be compared.
+
+    The first word in which they differ decides; words of letters (a build, a hash, a machine) have no order.
+    """
     mine, theirs = _words(one), _words(other)
-    numbers = [word for word in (*mine, *theirs) if isinstance(word, int)]
-    if len(numbers) < len(mine) + len(theirs):
-        return False
-    return [int(word) for word in mine] < [int(word) for word in theirs]
+    if not mine or not theirs:
+        return None
+    for left, right in zip(mine, theirs, strict=False):
+        if left != right:
+            return _sign(left - right) if isinstance(left, int) and isinstance(right, int) else None
+    rest = [*mine[len(theirs) :], *theirs[len(mine) :]]
+    if any(isinstance(word, str) for word in rest):
+        return None
+    return _sign(len(mine) - len(theirs))
+
+
+def _sign(number: int) -> int:
+    return (number > 0) - (number < 0)
 
 
 def _words(version: str) -> list[int | str]:

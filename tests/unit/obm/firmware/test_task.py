@@ -72,7 +72,7 @@ def test_busy_is_told_from_a_bad_image() -> None:
         ({"JobState": "Completed", "MessageId": "JCP052"}, "failed"),
         ({"JobState": "Completed", "JobStatus": "Critical"}, "failed"),
         ({"JobState": "CompletedWithErrors"}, "failed"),
-        ({"JobState": "Scheduled"}, "running"),
+        ({"JobState": "Scheduled"}, "waiting"),
         ({"JobState": "Running", "Messages": [{"MessageId": "x.JCP052"}]}, "failed"),
     ],
 )
@@ -94,16 +94,3 @@ def test_the_state_of_an_ilo(shown: str, state: str) -> None:
     progress = Hpe().service_progress({"Oem": {"Hpe": {"State": shown}}})
     assert progress is not None
     assert progress.state == state
-
-
-def test_versions_of_vendors() -> None:
-    idrac = [
-        {"Id": "Previous-25227-5.0", "SoftwareId": "25227", "Version": "5.0"},
-        {"Id": "Installed-159-1.9", "SoftwareId": "159", "Version": "1.9"},
-        {"Id": "Installed-25227-6.00.30.00__iDRAC.Embedded.1-1", "SoftwareId": "25227", "Version": "6.00.30.00"},
-    ]
-    assert Dell().bmc_version(idrac, {}) == "6.00.30.00"
-    assert Dell().bmc_version([], {"FirmwareVersion": "7.0"}) == "7.0"
-    assert Hpe().bmc_version([{"Name": "iLO 5", "Version": "2.72 Sep 04 2022"}], {}) == "2.72"
-    assert Hpe().bmc_version([], {"FirmwareVersion": "iLO 5 v2.72"}) == "2.72"
-    assert Hpe().bmc_version([{"Name": "iLO 5", "Version": None}], {}) == ""

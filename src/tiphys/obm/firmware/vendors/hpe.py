@@ -1,11 +1,15 @@
-"""Firmware of HPE iLO 5 (and 6, 7 as far as they are alike). Pure."""
+"""Firmware of HPE iLO 5 (and 6, 7 as far as they are alike). Pure.
+
+Facts: trees of iLO 5 2.72 and iLO 6 1.66 (no MultipartHttpPushUri in any iLO's tree), HPE's example of the upload form.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
-from tiphys.obm.firmware.vendors.base import Maker, Progress
+from tiphys.obm.firmware.vendors.base import Component, Maker, Previous, Progress, Way
 from tiphys.obm.shapes import Json, line, part, whole
 
 __all__ = ["Hpe"]
@@ -18,21 +22,25 @@ class Hpe(Maker):
 
     name = "iLO"
 
-    def made(self, root: Json) -> bool:
+    def made(self, root: Json, service: Json) -> bool:
         """By vendor or OEM object."""
         return root.get("Vendor") == "HPE" or bool(part(root, "Oem", "Hpe"))
 
-    def bmc_version(self, inventory: Sequence[Json], manager: Json) -> str:
-        """`2.72 Sep 04 2022` in the inventory, `iLO 5 v2.72` on the Manager: the number is the version."""
-        for entry in inventory:
-            if entry.get("Description") == "SystemBMC" or str(entry.get("Name") or "").startswith("iLO "):
-                return str(entry.get("Version") or "").partition(" ")[0]
-        return str(manager.get("FirmwareVersion") or "").rpartition(" v")[2].partition(" ")[0]
+    def is_of(self, component: Component, entry: Json, owner: str) -> bool:
+        """By Description; some old ones have only the name."""
+        described = entry.get("Description")
+        if component == "BIOS":
+            return described == "SystemRomActive"
+        return described == "SystemBMC" or str(entry.get("Name") or "").startswith("iLO ")
 
-    def push(self, service: Json) -> tuple[Any, str] | None:
-        """The form at /cgi-bin/uploadFile."""
-        path = service.get("HttpPushUri")
-        return ("form", path) if isinstance(path, str) and path else super().push(service)
+    def version_in(self, component: Component, text: str) -> str:
+        """`2.72 Sep 04 2022` and `iLO 5 v2.72` are 2.72; `A42 v2.60 (08/11/2022)` is 2.60."""
+        found = re.search(r"(?:^|\sv)(\d[\w.]*)", text.strip())
+        return found[1] if found else text.strip()
+
+    def ways(self, service: Json) -> tuple[Way, ...]:
+        """HttpPushUri is the form at /cgi-bin/uploadFile."""
+        return tuple(replace(way, kind="form") if way.kind == "raw" else way for way in super().ways(service))
 
     def service_progress(self, service: Json) -> Progress | None:
         """Oem.Hpe.State, and Result once it is over; Idle means that nothing is known (any more)."""
@@ -49,3 +57,11 @@ class Hpe(Maker):
         if state in _RUNNING:
             return Progress("running", percent, state)
         return Progress("lost", percent, line(state, 40))
+
+    def downgrades(self, service: Json) -> bool:
+        """DowngradePolicy NoDowngrade; it cannot be taken back."""
+        return part(service, "Oem", "Hpe").get("DowngradePolicy") != "NoDowngrade"
+
+    def previous(self, inventory: Sequence[Json], manager: Json, service: Json) -> Previous | str:
+        """An iLO keeps no second image of itself: its recovery set holds what is installed."""
+        return "an iLO keeps no earlier image of itself; bring the older image by update with --allow-downgrade"

@@ -1,0 +1,83 @@
+"""`obm firmware rollback`: back to the image that the BMC keeps beside the one it runs, where it offers that.
+
+Nothing is brought, so there is one request; it is written down before it, and followed, as that of an update is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from tiphys.obm.errors import CheckRefused, Unknown
+from tiphys.obm.firmware.access import Access
+from tiphys.obm.firmware.checks import Rules, obstacles
+from tiphys.obm.firmware.steps import Request, Steps, Updated
+from tiphys.obm.firmware.vendors.base import Previous, Way, Wish
+from tiphys.obm.firmware.view import View
+from tiphys.obm.record import UpdateRecord
+
+__all__ = ["rollback"]
+
+
+def rollback(access: Access, rules: Rules, *, version: str = "", post_again: bool = False) -> Updated:
+    """Back to the previous version of the BMC's own firmware.
+
+    Args:
+        version: that it must be, "" = whichever is there.
+
+    Raises:
+        CheckRefused: the BMC does not offer it, or something stands against it.
+        ObmError: any other end than a good one.
+    """
+    view = View(access.bmc)
+    steps = Steps(access, view)
+    found = access.journal.record.update
+    under_way = found is not None and found.state != "ended"
+    try:
+        if under_way:
+            access.enter_again()
+            ended = _resume(access, steps, post_again)
+            if ended is not None and access.update.way == "inside":
+                return ended
+        else:
+            access.enter()
+        previous = _previous(view, version)
+        before, where = view.version(), access.bmc.transport.where
+        if view.same(before, previous.version):
+            return Updated("no-op", False, f"{where} runs {before} already", before, before)
+        way = Way("inside", previous.path)
+        permitted = Rules(True, rules.host_power, rules.windows)
+        service = view.service()
+        for obstacle in obstacles(
+            view, service, way, Wish(), permitted, (before, previous.version), access.journal.pace
+        ):
+            raise obstacle
+        intended = UpdateRecord(previous.version, "", access.journal.pace.now(), "prepared", before)
+        return steps.send(intended, way, lambda: _request(previous))
+    finally:
+        access.bmc.log_out()
+
+
+def _previous(view: View, version: str) -> Previous:
+    previous = view.maker.previous(list(view.inventory()), view.manager(), view.service())
+    where = view.bmc.transport.where
+    if isinstance(previous, str):
+        raise CheckRefused(f"{where} cannot be taken back: {previous}", "not-offered")
+    if version and not view.same(version, previous.version):
+        raise CheckRefused(f"{where} keeps {previous.version}, not {version}", "not-offered")
+    return previous
+
+
+def _resume(access: Access, steps: Steps, post_again: bool) -> Updated | None:
+    try:
+        return steps.resume()
+    except Unknown:
+        if not post_again:
+            raise
+        access.note(state="ended")
+        return None
+
+
+@contextlib.contextmanager
+def _request(previous: Previous) -> Iterator[Request]:
+    yield Request(previous.body, {}, previous.method)
