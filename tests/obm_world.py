@@ -31,6 +31,18 @@ from tiphys.obm.transport import Transport
 from tiphys_simulators import BmcHandle, BmcSpec, Simulator, build_image, running_simulator
 
 OLD = "Old-Passw0rd-1"
+IMAGE_VENDORS = {
+    "generic": "Generic",
+    **dict.fromkeys(("idrac8", "idrac9", "idrac10"), "Dell"),
+    **dict.fromkeys(("ilo5", "ilo6", "ilo7"), "HPE"),
+    **dict.fromkeys(("smc-x12", "smc-x10"), "Supermicro"),
+    "xcc": "Lenovo",
+    "ami": "AMI",
+    "openbmc": "OpenBMC",
+    **dict.fromkeys(("bluefield", "gb200"), "NVIDIA"),
+}
+"""The word that a personality's firmware images carry."""
+
 NEW = "New-Passw0rd-2"
 
 
@@ -168,8 +180,7 @@ class ObmWorld:
 
     def image(self, version: str = "99.1", **changes: Any) -> ServedImage:
         """An image of the BMC's own firmware, on the image server."""
-        vendor = {"generic": "Generic", "idrac9": "Dell", "ilo5": "HPE"}[self.bmc.personality]
-        options = {"vendor": vendor, "component": "BMC", "version": version, **changes}
+        options = {"vendor": IMAGE_VENDORS[self.bmc.personality], "component": "BMC", "version": version, **changes}
         data = build_image(**options)
         return self.server.offer(f"fw-{version}.bin", data, version)
 

@@ -1,4 +1,4 @@
-"""`obm firmware plan` and `inventory`: what the BMC has, what would be done and why. Sends GETs only, but for the log-in."""
+"""`obm firmware plan` and `inventory`: what the BMC has, what would be done and why. After the log-in, GETs only."""
 
 from __future__ import annotations
 

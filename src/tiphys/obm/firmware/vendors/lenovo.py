@@ -27,7 +27,7 @@ class Lenovo(Maker):
 
     def is_of(self, component: Component, entry: Json, owner: str) -> bool:
         """By Id: BMC-Backup and BMC-Primary-Pending are related to the same Manager."""
-        return entry.get("Id") == {"BMC": "BMC-Primary", "BIOS": "UEFI"}[component]
+        return entry.get("Id") in {"BMC": ("BMC-Primary",), "BIOS": ("UEFI", "UEFI-Primary")}[component]
 
     def version_in(self, component: Component, text: str) -> str:
         """`42S-2.83`, `TGBT42S-2.83` and the Manager's `TGBT42S 2.83 2023-07-05` are 2.83; `-*` is none."""

@@ -6,6 +6,7 @@ only, and a restart loses them.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tiphys.obm.firmware.vendors.base import Component, Maker, Wish
@@ -44,6 +45,10 @@ class Nvidia(OpenBmc):
         """By vendor or product."""
         product = str(root.get("Product") or "").casefold()
         return str(root.get("Vendor") or "").casefold() == "nvidia" or product.startswith("bluefield")
+
+    def version_in(self, component: Component, text: str) -> str:
+        """`GB200Nvl-24.12-8` and `BF-24.12-8` are 24.12-8: the bundle's notes name it so."""
+        return re.sub(r"^[A-Za-z]\w*-(?=\d)", "", text.strip())
 
     def form(self, wish: Wish, way: Any) -> dict[str, Any]:
         """No target: all that is in the bundle."""
