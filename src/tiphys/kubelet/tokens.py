@@ -39,7 +39,7 @@ class TokenRenewal:
             self._watch(pod, self._clock() + dt.timedelta(seconds=min(lives) * _RENEW_AT))
 
     def _watch(self, pod: Pod, due: dt.datetime) -> None:
-        """Renew when it is due by the clock that the server goes by: it may be set, or run on while a machine sleeps."""
+        """Renew when it is due by the server's clock: it may be set, or run on while a machine sleeps."""
         left = (due - self._clock()).total_seconds()
         if left <= 0:
             self.renew(pod)
