@@ -44,13 +44,14 @@ def _until(lines, end):
 
 @pytest.mark.timeout(300)
 def test_it_shows_the_main_job(shown):
-    text, _ = shown
+    text, place = shown
     for said in (
+        f"KUBECONFIG={place}/data/kubeconfig",  # whole, to be copied
         "get-device-nautobot-",
         "Nautobot has no device called 'no-such-host'",
         '"outcome":"changed"',
         '"outcome":"updated"',
-        '"outcome":"failed"',
+        "the BMC says that the update failed",
         "1 update POST",
     ):
         assert said in text, said

@@ -63,7 +63,8 @@ class Stage:
             f"\n\033[1m── {title} ── {seconds:.0f} s\033[0m\n" if _colours() else f"\n── {title} ── {seconds:.0f} s\n"
         )
         if text:
-            _write(textwrap.fill(" ".join(text.split()), 100) + "\n")
+            # A path stays whole, to be copied.
+            _write(textwrap.fill(" ".join(text.split()), 100, break_on_hyphens=False, break_long_words=False) + "\n")
 
     def type(self, line: str, *, code: int = 0) -> str:
         """Show a command line, run it, show what it prints.
