@@ -34,6 +34,7 @@ class Journal:
         self._thread = ThreadPoolExecutor(1, "kubelet-journal")
         self._waiting: list[tuple[str, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
+        self._dead: frozenset[str] = frozenset()  # to be dropped with the next rewriting
         self._size = 0
         self.of_earlier_boots: frozenset[str] = frozenset()
         self._lines: dict[str, str] = {}
@@ -62,28 +63,33 @@ class Journal:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         self._waiting.append((uid, done))
-        if self._writer is None:
-            self._writer = loop.create_task(self._write())
+        self._start_work()
         await done
 
-    async def _write(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            text = "".join(f"{self._boot} {uid}\n" for uid, _ in batch).encode()
-            try:
-                await loop.run_in_executor(self._thread, self._append, text)
-            except OSError as error:
-                for _, done in batch:
-                    if not done.done():
-                        done.set_exception(OSError(error.errno, error.strerror))
+    async def _work(self) -> None:
+        """Do what was asked for, until nothing is left; what waits for a start goes first."""
+        while self._waiting or self._dead:
+            if self._waiting:
+                await self._write()
             else:
-                self._lines |= {uid: self._boot for uid, _ in batch}
-                self._size += len(text)
-                for _, done in batch:
-                    if not done.done():
-                        done.set_result(None)
+                await self._rewrite()
         self._writer = None
+
+    async def _write(self) -> None:
+        batch, self._waiting = self._waiting, []
+        text = "".join(f"{self._boot} {uid}\n" for uid, _ in batch).encode()
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._append, text)
+        except OSError as error:
+            for _, done in batch:
+                if not done.done():
+                    done.set_exception(OSError(error.errno, error.strerror))
+        else:
+            self._lines |= {uid: self._boot for uid, _ in batch}
+            self._size += len(text)
+            for _, done in batch:
+                if not done.done():
+                    done.set_result(None)
 
     def _append(self, text: bytes) -> None:
         written = os.write(self._fd, text)
@@ -93,27 +99,40 @@ class Journal:
         os.fdatasync(self._fd)
 
     def forget(self, living: Collection[str], *, always: bool = False) -> None:
-        """Drop what is about pods that are no more, when the file has grown long."""
-        if self._writer is not None or (self._size < _REWRITE_BYTES and not always):
+        """Drop what is about pods that are no more, when the file has grown long: soon, and on the other thread."""
+        if self._size < _REWRITE_BYTES and not always:
             return
-        kept = {uid: boot for uid, boot in self._lines.items() if uid in living}
-        fresh = self._path.with_suffix(".new")
+        self._dead = frozenset(self._lines.keys() - living)
+        self._start_work()
+
+    def _start_work(self) -> None:
+        if self._writer is None:
+            self._writer = asyncio.get_running_loop().create_task(self._work())
+
+    async def _rewrite(self) -> None:
+        dead, self._dead = self._dead, frozenset()
+        kept = {uid: boot for uid, boot in self._lines.items() if uid not in dead}
         text = "".join(f"{boot} {uid}\n" for uid, boot in kept.items()).encode()
-        fd = -1
         try:
-            fd = os.open(fresh, os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._replace, text)
+        except OSError as error:  # the old one says the same, and more
+            _log.warning("the journal of started pods stays long: %s", error)
+        else:
+            self._lines, self._size = kept, len(text)
+
+    def _replace(self, text: bytes) -> None:
+        fresh = self._path.with_suffix(".new")
+        fd = os.open(fresh, os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
             if os.write(fd, text) < len(text):
                 raise OSError(28, "no space left for the journal of started pods")
             os.fdatasync(fd)
             fresh.replace(self._path)
-        except OSError as error:  # the old one says the same, and more
-            if fd >= 0:
-                os.close(fd)
-            _log.warning("the journal of started pods stays long: %s", error)
-            return
+        except OSError:
+            os.close(fd)
+            raise
         os.close(self._fd)
-        self._fd, self._lines = fd, kept
-        self._size = sum(len(boot) + len(uid) + 2 for uid, boot in kept.items())
+        self._fd = fd
 
     def close(self) -> None:
         """Let go of the file; what was asked for is written."""

@@ -82,6 +82,7 @@ class Kubelet:
         self._launcher = Launcher(client, settings, self._files, self._recorder, clock)
         self._reporter = Reporter(client, self._tasks, on_captured)
         self._renewal = TokenRenewal(client, self._files, self._tasks, clock)
+        self._maker = ThreadPoolExecutor(1, "kubelet-maker")
         self._sweeper = ThreadPoolExecutor(1, "kubelet-sweeper")
         self._pods: dict[str, Pod] = {}
         self._logs = PodLogs(self._files, self._pods, clock)
@@ -128,6 +129,7 @@ class Kubelet:
         await self._supervisor.close()
         await self._tasks.drain(_DRAIN_SECONDS)
         self._journal.close()
+        self._maker.shutdown(wait=True)
         self._sweeper.shutdown(wait=True)
         self._files.close()
 
@@ -216,9 +218,12 @@ class Kubelet:
         self._done(pod)
         self._release(pod)
         self._pods.pop(pod.uid, None)
-        if not self._draining:
-            asyncio.get_running_loop().run_in_executor(self._sweeper, self._files.remove, pod.uid)
+        self._sweep(pod.uid)
         self._journal.forget(self._pods.keys())
+
+    def _sweep(self, uid: str) -> None:
+        if not self._draining:
+            asyncio.get_running_loop().run_in_executor(self._sweeper, self._files.remove, uid)
 
     @staticmethod
     def _done(pod: Pod) -> None:
@@ -276,9 +281,11 @@ class Kubelet:
         try:
             plan = await self._launcher.plan(pod, namespaces=not self._supervisor.refused)
             await self._journal.intend(pod.uid)
+            # Not on the loop: a disk that is busy with others' writes may hold a directory back for seconds.
+            await asyncio.get_running_loop().run_in_executor(self._maker, self._files.make, pod.uid)
             if pod.stage is not Stage.STARTING or self._draining:
+                self._sweep(pod.uid)
                 return  # deleted, or past its deadline, meanwhile
-            self._files.make(pod.uid)
         except CannotStartError as error:
             self._recorder.tell(pod.value, "Warning", error.event, str(error))
             if error.for_good:

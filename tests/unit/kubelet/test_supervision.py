@@ -10,6 +10,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +93,10 @@ def test_a_kill_between_the_decision_and_its_effect(on_node, folder) -> None:
         for moment in ("intended", "made", "asked"):
             launch, make = node.kubelet._supervisor.launch, node.kubelet._files.make
             reached = asyncio.Event()
+            reach = partial(asyncio.get_running_loop().call_soon_threadsafe, reached.set)
 
-            def stop(*_args: Any, reached: asyncio.Event = reached) -> None:
-                reached.set()
+            def stop(*_args: Any, reach: Callable[[], object] = reach) -> None:
+                reach()
                 raise asyncio.CancelledError
 
             def ask(plan: Any, launch: Any = launch, stop: Any = stop) -> None:
@@ -112,6 +116,41 @@ def test_a_kill_between_the_decision_and_its_effect(on_node, folder) -> None:
             await node.begin()
             assert (await node.ended(moment))["status"]["phase"] == "Succeeded"
         assert (folder / "ran").read_text().split() == ["intended", "made", "asked"]
+
+    on_node(scenario)
+
+
+def test_a_disk_that_stalls_holds_up_a_start_and_nothing_else(on_node, folder, monkeypatch) -> None:
+    """The loop also serves the API: were it the one that waits for the disk, nobody here would let the disk go on."""
+
+    async def scenario(node) -> None:
+        journal, files = node.kubelet._journal, node.kubelet._files
+
+        @contextlib.contextmanager
+        def stalled(place: Any, name: str) -> Iterator[threading.Event]:
+            waits, go, do = threading.Event(), threading.Event(), getattr(place, name)
+
+            def slow(*arguments: Any) -> Any:
+                waits.set()
+                assert go.wait(5), "the loop itself waits"
+                return do(*arguments)
+
+            monkeypatch.setattr(place, name, slow)
+            yield waits
+            monkeypatch.undo()
+            go.set()
+
+        for name, place, what in (("synced", os, "fdatasync"), ("made", files, "make")):
+            with stalled(place, what) as waits:
+                await node.create(name, "sh", "-c", f"echo {name} >> {folder}/ran")
+                assert await asyncio.to_thread(waits.wait, 5)
+            await node.ended(name)
+        with stalled(os, "fdatasync") as waits:
+            journal.forget((), always=True)
+            assert await asyncio.to_thread(waits.wait, 5)
+        await journal._writer
+        assert journal._path.read_text() == ""
+        assert (folder / "ran").read_text().split() == ["synced", "made"]
 
     on_node(scenario)
 
