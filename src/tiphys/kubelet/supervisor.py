@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 _READY_SECONDS = 30.0
 _RESTART_SECONDS = 1.0
 _END_SECONDS = 1.0
+_TRIES = 5
 
 
 class Listener(Protocol):
@@ -69,7 +70,7 @@ class Supervisor:
         asyncio.get_running_loop().add_reader(self._ear, self._hear)
         for python in (False, True) if self._settings.preload else (False,):
             self._zygotes[python] = _Zygote(self._settings, python, self._forked, self._zygote_died)
-        self.refused = (await asyncio.gather(*(zygote.start() for zygote in self._zygotes.values())))[0]
+        self.refused = (await asyncio.gather(*(zygote.begin() for zygote in self._zygotes.values())))[0]
 
     async def close(self) -> None:
         """Let the zygotes go; the shims stay."""
@@ -171,6 +172,16 @@ class _Zygote:
         """Of the process; 0 when there is none."""
         return self._process.pid if self._process is not None else 0
 
+    async def begin(self) -> str:
+        """`start`, and once more each time it is killed on its way, but not for ever."""
+        for _ in range(_TRIES - 1):
+            try:
+                return await self.start()
+            except TiphysError:
+                if self._process is None or self._process.returncode != -signal.SIGKILL:
+                    raise
+        return await self.start()
+
     async def start(self) -> str:
         """Start it and wait until it can fork; returns why there are no mount namespaces, or ""."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -194,6 +205,7 @@ class _Zygote:
             return await asyncio.wait_for(asyncio.shield(self._ready), _READY_SECONDS)
         except (TimeoutError, ConnectionError) as error:
             self.close()
+            await self._gone()
             said = (self._settings.root / "zygote.log").read_text(errors="replace").strip().splitlines()[-1:]
             why = said[0] if said else "it said nothing"
             raise TiphysError(f"the process that forks pods does not start: {why}") from error
@@ -217,6 +229,10 @@ class _Zygote:
     async def end(self) -> None:
         """Close it, and wait until it has forked what it was asked for and gone."""
         self.close()
+        await self._gone()
+
+    async def _gone(self) -> None:
+        """Wait for its end, not for long."""
         if self._process is not None:
             try:
                 await asyncio.wait_for(self._process.wait(), _END_SECONDS)

@@ -4,13 +4,14 @@ import base64
 import http.server
 import json
 import pathlib
-import ssl
 import threading
 from collections.abc import Iterator
 
 import pytest
 
 from argo_python import ArgoWorkflow, Denied, KubernetesError, NotInPod, OwnershipError
+from tiphys.kit.clock import utc_now
+from tiphys.kube.server import pki
 
 UID = "0f3c5a52-0d3c-4b67-a6a1-4e3c9a9c1234"
 
@@ -241,7 +242,8 @@ def in_pod(
     """A workflow in a pod whose API speaks plain HTTP, and its token's file."""
     for name, text in (("token", "first"), ("namespace", "there")):
         (tmp_path / name).write_text(text)
-    (tmp_path / "ca.crt").write_text(pathlib.Path(ssl.get_default_verify_paths().cafile or "").read_text())
+    pki.make(tmp_path / "pki", utc_now())
+    (tmp_path / "ca.crt").write_text((tmp_path / "pki" / "ca.crt").read_text())
     host, _, port = api[1].removeprefix("http://").partition(":")
     for variable, value in (
         ("TIPHYS_SERVICEACCOUNT_DIR", str(tmp_path)),
