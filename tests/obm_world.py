@@ -14,8 +14,11 @@ from typing import Any
 
 from tiphys.credentials.directory import DirectoryStore
 from tiphys.kit.redact import Secret
-from tiphys.obm.candidates import Wanted
-from tiphys.obm.creds.sync import Synced, sync
+from tiphys.obm.candidates import Candidate, Wanted
+from tiphys.obm.creds.check import check, policy, verify
+from tiphys.obm.creds.ended import Ended, Work
+from tiphys.obm.creds.rotate import Order, rotate
+from tiphys.obm.creds.sync import sync
 from tiphys.obm.entry import Target
 from tiphys.obm.firmware.access import Access
 from tiphys.obm.firmware.checks import Rules
@@ -127,31 +130,83 @@ class ObmWorld:
         return record
 
     @property
+    def bmc_record(self) -> Record:
+        """Of the BMC itself, whatever its device is called."""
+        record = self.beside(self.record.bmc).load_record()
+        assert record is not None
+        return record
+
+    def beside(self, name: str) -> DirectoryStore:
+        return DirectoryStore(self.folder, name)
+
+    @property
     def passwords(self) -> Passwords:
         return self.store.load_passwords()
 
-    def run(self, work: Callable[[Redfish, Journal], Any], *, wait: float = 180, port: int = 0) -> Any:
+    def journal(self, name: str = "", *, wait: float = 180, device: str = "r1") -> Journal:
+        """A run that has not begun."""
+        run = name or next(self.names)
+        return Journal(self.beside(device), device, self.pace, run, beside=self.beside, patience=wait)
+
+    def run(
+        self, work: Callable[[Redfish, Journal], Any], *, wait: float = 180, port: int = 0, device: str = "r1"
+    ) -> Any:
         """Do something in a journal of its own, as the command does."""
-        with Journal(self.store, "r1", self.pace, next(self.names), patience=wait) as journal:
+        with self.journal(wait=wait, device=device) as journal:
             trust = trust_of(Settings.of(self.values, "r1"), journal.record.identity.fingerprint)
             transport = Transport(self.bmc.address, port or self.bmc.port, trust, timeout=self.timeout)
             return work(Redfish(transport, Settings.of(self.values, "r1").auth), journal)
+
+    def on(self, work: Callable[[Work], Ended], *, wait: float = 180, device: str = "r1", **expected: str) -> Ended:
+        """An operation on credentials, without the command line."""
+        wanted = Expected(expected.get("serial") or self.bmc.identity.serial, expected.get("uuid", ""))
+        target = Target(device, wanted)
+        ended: Ended = self.run(lambda bmc, journal: work(Work(bmc, journal, target)), wait=wait, device=device)
+        return ended
+
+    def wanted(self, password: str, *legacy: str, user: str = "", admin: tuple[str, str] | None = None) -> Wanted:
+        door = Candidate(admin[0], Secret(admin[1]), "of the other administrator") if admin else None
+        secrets = tuple(Secret(text) for text in legacy)
+        return Wanted(user or self.user, Secret(password), self.user, secrets, door)
 
     def sync(
         self,
         password: str = NEW,
         *legacy: str,
         user: str = "",
+        admin: tuple[str, str] | None = None,
         serial: str = "",
         uuid: str = "",
+        wait: float = 180,
+        device: str = "r1",
+        **options: bool,
+    ) -> Ended:
+        """`tiphys obm creds sync` without the command line."""
+        wanted = self.wanted(password, *legacy, user=user, admin=admin)
+        work = lambda work: sync(work, wanted, **options)  # noqa: E731
+        return self.on(work, wait=wait, device=device, serial=serial, uuid=uuid)
+
+    def check(self, password: str, *legacy: str, every: bool = False, wait: float = 0, device: str = "r1") -> Ended:
+        return self.on(lambda work: check(work, self.wanted(password, *legacy), every=every), wait=wait, device=device)
+
+    def verify(self, user: str = "") -> Ended:
+        return self.on(lambda work: verify(work, user or self.user), wait=0)
+
+    def policy(self, password: str) -> Ended:
+        return self.on(lambda work: policy(work, self.wanted(password)), wait=0)
+
+    def rotate(
+        self,
+        password: str,
+        *legacy: str,
+        account: str = "",
+        length: int = 0,
+        deliver: Callable[[Secret], None] | None = None,
         dry_run: bool = False,
         wait: float = 180,
-    ) -> Synced:
-        """`tiphys obm creds sync` without the command line."""
-        target = Target("r1", Expected(serial or self.bmc.identity.serial, uuid))
-        secrets = tuple(Secret(text) for text in legacy)
-        wanted = Wanted(user or self.user, Secret(password), self.user, secrets)
-        return self.run(lambda bmc, journal: sync(bmc, journal, target, wanted, dry_run=dry_run), wait=wait)
+    ) -> Ended:
+        order = Order(self.wanted(password, *legacy), account, length, deliver)
+        return self.on(lambda work: rotate(work, order, dry_run=dry_run), wait=wait)
 
     def update(
         self,

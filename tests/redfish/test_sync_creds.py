@@ -207,7 +207,7 @@ def test_two_runs_at_once_spend_no_attempt_twice(idrac: ObmWorld) -> None:
 
 
 def test_a_second_run_waits_for_the_first(plain: ObmWorld) -> None:
-    with Journal(plain.store, "r1", plain.pace, "other", patience=0), pytest.raises(Busy, match="other"):
+    with plain.journal("other", wait=0), pytest.raises(Busy, match="other"):
         plain.sync(NEW, OLD, wait=10)
     assert plain.bmc.counters()["requests"] == 0
     assert plain.sync(NEW, OLD).outcome == "changed"
@@ -216,7 +216,7 @@ def test_a_second_run_waits_for_the_first(plain: ObmWorld) -> None:
 def test_a_run_that_was_overtaken_stops_before_its_next_effect(plain: ObmWorld) -> None:
     def overtaken(bmc: object, journal: Journal) -> None:
         plain.simulator.advance(3600)
-        with Journal(plain.store, "r1", plain.pace, "other", patience=0):
+        with plain.journal("other", wait=0):
             pass
         journal.reserve("root")
 
@@ -237,8 +237,9 @@ def test_an_account_that_is_locked_is_left_alone_after_two_misses(plain: ObmWorl
 def test_the_policy_is_learnt_while_it_can_be_read(world: ObmWorld) -> None:
     world.bmc.set_faults(lockout={**world.bmc.faults()["lockout"], "penalty": 600, "window": 600})
     world.sync(OLD)
-    lockout = world.record.lockout
-    assert lockout is not None
+    policy = world.bmc_record.policy
+    assert policy is not None
+    (lockout,) = policy.lockouts
     assert lockout.penalty == 600
     assert lockout.kind == {"generic": "account", "idrac9": "address", "ilo5": "delay"}[world.bmc.personality]
 
@@ -259,7 +260,7 @@ def test_no_verdict_tries_no_other_password(plain: ObmWorld, status: int) -> Non
     with pytest.raises(Unreachable):
         plain.sync(NEW, OLD)
     assert plain.logins("wrong") == 0
-    assert plain.record.attempts == ()
+    assert plain.bmc_record.attempts == ()
 
 
 @pytest.mark.parametrize("status", [503, 400])

@@ -5,6 +5,7 @@ Whatever is wrong with them is said without a character of their content.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,16 +16,21 @@ from tiphys.kit.redact import Secret
 __all__ = ["Given", "read_given", "read_legacy", "read_value"]
 
 
-_KEYS = ("username", "password", "legacyPasswords")
+_KEYS = ("username", "password", "legacyPasswords", "adminUsername", "adminPassword")
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A user, the password on record, and earlier ones that may be on the BMC still."""
+    """A user, the password on record, and earlier ones that may be on the BMC still.
+
+    Attributes:
+        admin: another administrator and its password, who may unlock the user and set its password.
+    """
 
     username: str
     password: Secret
     legacy: tuple[Secret, ...] = ()
+    admin: tuple[str, Secret] | None = None
 
 
 def read_value(folder: Path, name: str) -> str | None:
@@ -45,7 +51,9 @@ def read_value(folder: Path, name: str) -> str | None:
 
 
 def read_given(path: Path) -> Given:
-    """A file with `username`, `password` and perhaps `legacyPasswords` (a list), or a folder with a file for each.
+    """A file with `username`, `password` and perhaps `legacyPasswords` (a list), `adminUsername` and `adminPassword`.
+
+    Or a folder with files `username`, `password`, and perhaps `adminUsername` and `adminPassword`.
 
     Raises:
         UsageError: one is missing, empty, or holds what no header can carry.
@@ -59,7 +67,15 @@ def read_given(path: Path) -> Given:
     legacy = values.get("legacyPasswords") or []
     if not isinstance(legacy, list):
         raise UsageError(f"{path}: legacyPasswords must be a list")
-    return Given(username, Secret(password), tuple(Secret(_text(path, "legacyPasswords", one)) for one in legacy))
+    older = tuple(Secret(_text(path, "legacyPasswords", one)) for one in legacy)
+    return Given(username, Secret(password), older, _admin(path, values))
+
+
+def _admin(path: Path, values: Mapping[str, object]) -> tuple[str, Secret] | None:
+    if not values.get("adminUsername") and not values.get("adminPassword"):
+        return None
+    user, password = (_text(path, name, values.get(name)) for name in ("adminUsername", "adminPassword"))
+    return user, Secret(password)
 
 
 def _text(path: Path, name: str, value: object) -> str:
@@ -76,7 +92,8 @@ def _text(path: Path, name: str, value: object) -> str:
 
 
 def _of_folder(folder: Path) -> dict[str, object]:
-    return {name: read_value(folder, name) for name in ("username", "password")}
+    names = ("username", "password", "adminUsername", "adminPassword")
+    return {name: read_value(folder, name) for name in names}
 
 
 def _of_file(path: Path) -> dict[str, object]:

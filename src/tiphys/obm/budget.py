@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from tiphys.obm.record import Attempt, Lockout
 
-__all__ = ["MISSES_PER_RUN", "NEVER", "UNKNOWN", "allowed", "earliest"]
+__all__ = ["MISSES_PER_RUN", "NEVER", "UNKNOWN", "allowed", "earliest", "missed"]
 
 MISSES_PER_RUN = 3
 NEVER = dt.datetime.max.replace(tzinfo=dt.UTC)
@@ -24,13 +24,19 @@ _MARGIN = dt.timedelta(seconds=15)
 _MOST_MISSES = 2
 
 
-def earliest(attempts: Sequence[Attempt], lockout: Lockout | None, account: str, now: dt.datetime) -> dt.datetime:
+def earliest(attempts: Sequence[Attempt], lockouts: Sequence[Lockout], account: str, now: dt.datetime) -> dt.datetime:
     """The first moment, `now` or later, at which a log-in to `account` cannot lead to a block.
+
+    Args:
+        lockouts: all rules of the BMC, each of which must allow it; none = nothing is known.
 
     Returns:
         `NEVER` where only a success (made by a person) makes the BMC forget.
     """
-    policy = lockout or UNKNOWN
+    return max(_earliest(attempts, policy, account, now) for policy in (lockouts or (UNKNOWN,)))
+
+
+def _earliest(attempts: Sequence[Attempt], policy: Lockout, account: str, now: dt.datetime) -> dt.datetime:
     spent = _since_success(attempts, policy, account)
     window = dt.timedelta(seconds=max(policy.window, policy.penalty)) + _MARGIN
     if policy.kind == "delay":
@@ -42,17 +48,22 @@ def earliest(attempts: Sequence[Attempt], lockout: Lockout | None, account: str,
     return max(now, spent[-1].at + window) if forgets else NEVER
 
 
+def missed(attempts: Sequence[Attempt], lockouts: Sequence[Lockout], account: str) -> int:
+    """How many misses of our own the BMC has counted and not forgotten because of a success."""
+    return max(len(_since_success(attempts, policy, account)) for policy in (lockouts or (UNKNOWN,)))
+
+
 def allowed(policy: Lockout) -> int:
     """Misses that may be spent in one window."""
     return min(_MOST_MISSES, max(1, policy.threshold - 1)) if policy.threshold else _MOST_MISSES
 
 
 def _since_success(attempts: Sequence[Attempt], policy: Lockout, account: str) -> list[Attempt]:
-    """The attempts that count: a success makes an account forget and a delay end; not so a block by address."""
+    """The misses that count: a success makes an account forget and a delay end; not so a block by address."""
     if policy.kind in ("address", "unknown"):
-        return [attempt for attempt in attempts if attempt.result != "ok"]
+        return [attempt for attempt in attempts if attempt.result in ("miss", "reserved")]
     own = [attempt for attempt in attempts if attempt.account == account or policy.kind == "delay"]
-    last_ok = max((index for index, attempt in enumerate(own) if attempt.result == "ok"), default=-1)
+    last_ok = max((index for index, attempt in enumerate(own) if attempt.result in ("ok", "unlocked")), default=-1)
     return own[last_ok + 1 :]
 
 

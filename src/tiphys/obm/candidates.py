@@ -11,20 +11,6 @@ __all__ = ["Candidate", "Wanted", "candidates"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is on record, and what may be on the BMC instead.
-
-    Attributes:
-        legacy: earlier passwords of `legacy_user`.
-    """
-
-    username: str
-    password: Secret
-    legacy_user: str = "root"
-    legacy: tuple[Secret, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Candidate:
     """A log-in to try; `origin` says for a person where the password comes from."""
 
@@ -33,12 +19,33 @@ class Candidate:
     origin: str
 
 
-def candidates(wanted: Wanted, known: Passwords) -> list[Candidate]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is on record, and what may be on the BMC instead.
+
+    Attributes:
+        legacy: earlier passwords of `legacy_user`.
+        admin: another administrator, who may unlock the account and set its password.
+        factory: also the password that the vendor of the BMC documents, last of all.
+    """
+
+    username: str
+    password: Secret
+    legacy_user: str = "root"
+    legacy: tuple[Secret, ...] = ()
+    admin: Candidate | None = None
+    factory: bool = False
+
+
+def candidates(wanted: Wanted, known: Passwords, factory: tuple[str, str] | None = None) -> list[Candidate]:
     """The log-ins to try, the likeliest first, each once.
 
+    Args:
+        factory: user and password that the vendor of this BMC documents.
+
     A pending one leads: it is what an interrupted run wrote or was about to write. Then what was last seen to work,
-    then the wanted one, then older ones. Those that were refused before come last, the longest ago first: a refusal is
-    no proof, and a row longer than one run may try is worked off over several.
+    then the wanted one, then another administrator's, then older ones. Those that were refused before come last, the
+    longest ago first: a refusal is no proof, and a row longer than one run may try is worked off over several.
     """
     ours = known.username or wanted.username
     sure = [
@@ -47,8 +54,10 @@ def candidates(wanted: Wanted, known: Passwords) -> list[Candidate]:
     ]
     others = [
         Candidate(wanted.username, wanted.password, "on record"),
+        *((wanted.admin,) if wanted.admin is not None else ()),
         Candidate(ours, known.previous, "the one before the last seen to work"),
         *(Candidate(wanted.legacy_user, password, "legacy") for password in wanted.legacy),
+        *(_of_the_factory(factory) if wanted.factory else ()),
     ]
     refused = [position(known, candidate) for candidate in others]
     order = sorted(range(len(others)), key=lambda index: (refused[index], index))
@@ -61,6 +70,10 @@ def candidates(wanted: Wanted, known: Passwords) -> list[Candidate]:
             seen.append(pair)
             unique.append(candidate)
     return unique
+
+
+def _of_the_factory(documented: tuple[str, str] | None) -> tuple[Candidate, ...]:
+    return () if documented is None else (Candidate(documented[0], Secret(documented[1]), "the vendor's default"),)
 
 
 def position(known: Passwords, candidate: Candidate) -> int:

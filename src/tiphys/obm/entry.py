@@ -1,12 +1,13 @@
 """The way in, the same for every operation: look as a stranger, compare, record, log in, learn, compare again.
 
-Called by `sync` and `firmware.update`. No secret is sent before the certificate and what the service root tells have
+Called by `creds` and `firmware`. No secret is sent before the certificate and what the service root tells have
 been compared and recorded, and nothing is changed before the serial number that is readable after the log-in has
 been, too.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,11 +15,12 @@ from typing import Any
 
 from tiphys.kit.codec import replaced
 from tiphys.kit.redact import Secret
-from tiphys.obm.errors import RefusedIdentity, Unreachable
-from tiphys.obm.identity import Expected, differences, of_root, of_system, system_differences
+from tiphys.obm.errors import LockedOut, ObmError, RefusedIdentity, Unreachable
+from tiphys.obm.identity import Expected, bmc_name, differences, of_root, of_system, system_differences
 from tiphys.obm.journal import Journal
-from tiphys.obm.record import Identity
+from tiphys.obm.record import Identity, Policy
 from tiphys.obm.redfish import Redfish
+from tiphys.obm.shapes import whole
 from tiphys.obm.verdict import Verdict
 
 __all__ = ["Target", "attempt", "check_system", "learn", "meet"]
@@ -27,6 +29,8 @@ _log = logging.getLogger(__name__)
 
 _ACCOUNT_SERVICE = "/redfish/v1/AccountService"
 _SYSTEMS = "/redfish/v1/Systems"
+_MOST_SYSTEMS = 8
+_REFRESHED_AFTER = dt.timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +57,13 @@ def meet(bmc: Redfish, journal: Journal, target: Target) -> None:
         )
     serial = shown.serial or record.identity.serial
     identity = Identity(shown.vendor, shown.uuid or record.identity.uuid, serial, bmc.transport.fingerprint)
-    lockout = record.lockout or bmc.vendor.assumed_lockout()
-    changes: dict[str, Any] = {"identity": identity, "lockout": lockout, "address": bmc.transport.where}
+    changes: dict[str, Any] = {"identity": identity, "address": bmc.transport.where}
     if any(getattr(record, name) != value for name, value in changes.items()):
         if bmc.transport.fingerprint and not record.identity.fingerprint:
             _log.info("first contact: the certificate sha256:%s is recorded", bmc.transport.fingerprint)
         journal.write(**changes)
+    shows = replaced(shown, fingerprint=bmc.transport.fingerprint)
+    journal.bind(bmc_name(shows, bmc.transport.where), bmc.vendor.assumed_lockouts(bmc.root))
 
 
 def attempt(bmc: Redfish, journal: Journal, user: str, password: Secret, **patience: Any) -> Verdict:
@@ -68,29 +73,46 @@ def attempt(bmc: Redfish, journal: Journal, user: str, password: Secret, **patie
         patience: as `Journal.reserve` takes it.
 
     Raises:
-        LockedOut: it may not be sent now.
+        LockedOut: it may not be sent now, or the BMC says that it has not looked at it.
         Unreachable: no answer, or none about the password.
+        RefusedByBmc, RefusedIdentity: it was not sent, or answered by a redirect.
     """
     journal.reserve(user, **patience)
     try:
         verdict = bmc.log_in(user, password)
-    except Unreachable:
+    except ObmError:
         journal.settle("unanswered")
         raise
     if verdict.kind == "unclear":
         journal.settle("unanswered")
         raise Unreachable(f"{bmc.transport.where} neither accepts nor refuses a log-in: {verdict.detail}")
+    others = not journal.missed(user)
     journal.settle("ok" if verdict.right else "miss")
-    return verdict
+    if verdict.kind == "blocked" and others:
+        told = journal.pace.now() + dt.timedelta(seconds=verdict.seconds)
+        raise LockedOut(
+            f"{bmc.transport.where} blocks log-ins because of earlier ones that failed ({verdict.detail}); another "
+            "client may be trying a wrong password",
+            max(told, journal.harmless_at(user)),
+        )
+    return verdict if verdict.kind != "blocked" else Verdict("refused", verdict.detail)
 
 
-def learn(bmc: Redfish, journal: Journal) -> Mapping[str, Any]:
-    """Read the lockout policy while it can be read, and record it; returns AccountService."""
+def learn(bmc: Redfish, journal: Journal, *, older_than: float = 0.0) -> Mapping[str, Any]:
+    """Read the BMC's rules for log-ins and passwords while they can be read, and record them; returns AccountService.
+
+    Args:
+        older_than: seconds; rules that were read less long ago are good enough, and nothing is returned.
+    """
+    now, known = journal.pace.now(), journal.bmc.policy
+    if older_than and known is not None and now - known.at < dt.timedelta(seconds=older_than):
+        return {}
     service = bmc.maybe(bmc.link("AccountService", _ACCOUNT_SERVICE))
-    beside = bmc.maybe(bmc.vendor.policy_path())
-    lockout = bmc.vendor.lockout(service, beside)
-    if lockout is not None and lockout != journal.record.lockout:
-        journal.write(lockout=lockout)
+    told = bmc.vendor.policy(service, bmc.maybe(bmc.vendor.policy_path()), now)
+    session = bmc.maybe(bmc.link("SessionService", "")) if "SessionService" in bmc.root else {}
+    policy: Policy = replaced(told, session_timeout=max(0, whole(session.get("SessionTimeout")) or 0))
+    if known is None or replaced(known, at=now) != policy or now - known.at > _REFRESHED_AFTER:
+        journal.write_bmc(policy=policy)
     return service
 
 
@@ -105,13 +127,14 @@ def check_system(
     Raises:
         RefusedIdentity: it is the BMC of another machine.
     """
-    members = bmc.members(bmc.link("Systems", _SYSTEMS))
+    members = bmc.members(bmc.link("Systems", _SYSTEMS))[:_MOST_SYSTEMS]
     system = bmc.read(members[0]) if members else {}
     serials = of_system(system)
     recorded = journal.record.identity.serial
     expected = Expected(target.expected.serial or recorded)
     found = system_differences(expected, serials)
-    if found:
+    # NVIDIA GB200: the host's System beside that of its baseboard, which has a serial number of its own.
+    if found and not any(not system_differences(expected, of_system(bmc.read(path))) for path in members[1:]):
         raise RefusedIdentity(f"{bmc.transport.where} is not the BMC of {target.device}: {'; '.join(found)}. {done}")
     serial = target.expected.serial or recorded or str(system.get("SerialNumber") or "")
     if serial != recorded:

@@ -7,6 +7,9 @@
     ├── LockedOut                 blocked-until        with `until`
     ├── RefusedIdentity           refused              identity
     ├── RefusedByBmc              refused              bmc
+    │   └── LockedDown            refused              lockdown
+    ├── Superseded                refused              superseded
+    ├── NothingKnown              error                nothing-known
     ├── DowngradeRefused          refused              downgrade
     ├── ImageRefused              refused              image
     ├── ImageUnavailable          refused              image-unavailable
@@ -40,13 +43,16 @@ __all__ = [
     "DowngradeRefused",
     "ImageRefused",
     "ImageUnavailable",
+    "LockedDown",
     "LockedOut",
+    "NothingKnown",
     "ObmError",
     "PolicyRejected",
     "RefusedByBmc",
     "RefusedIdentity",
     "RolledBack",
     "Staged",
+    "Superseded",
     "TimedOut",
     "Unanswered",
     "Unknown",
@@ -137,6 +143,24 @@ class RefusedByBmc(ObmError):  # noqa: N818
     """The BMC does not do it, for a reason that trying again does not mend."""
 
     outcome, reason = "refused", "bmc"
+
+
+class LockedDown(RefusedByBmc):
+    """System lockdown is on: the BMC says beforehand that it refuses every change."""
+
+    reason = "lockdown"
+
+
+class Superseded(ObmError):  # noqa: N818
+    """The password on record is one that was replaced by a newer one, which works."""
+
+    outcome, reason = "refused", "superseded"
+
+
+class NothingKnown(ObmError):  # noqa: N818
+    """The ledger has no password to look at."""
+
+    outcome, reason = "error", "nothing-known"
 
 
 class UpdateFailed(ObmError):  # noqa: N818

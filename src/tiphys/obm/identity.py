@@ -9,7 +9,28 @@ from typing import Any
 from tiphys.obm.record import Identity
 from tiphys.obm.shapes import part
 
-__all__ = ["Expected", "differences", "of_root", "of_system", "system_differences"]
+__all__ = ["Expected", "bmc_name", "differences", "of_root", "of_system", "system_differences"]
+
+# What boards show whose UUID nobody has set: the same on all of them, so no identity.
+_NO_UUIDS = (
+    "00000000-0000-0000-0000-000000000000",
+    "ffffffff-ffff-ffff-ffff-ffffffffffff",
+    "03000200-0400-0500-0006-000700080009",
+    "12345678-1234-5678-90ab-cddeefaabbcc",
+)
+_NO_SERIALS = (
+    "",
+    "0",
+    "0123456789",
+    "default string",
+    "n/a",
+    "none",
+    "not specified",
+    "null",
+    "system serial number",
+    "to be filled by o.e.m.",
+    "unknown",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +46,45 @@ def of_root(root: Mapping[str, Any]) -> Identity:
     oem = part(root, "Oem")
     vendor = str(root.get("Vendor") or "")
     if not vendor:
-        vendor = "Dell" if "Dell" in oem else "HPE" if "Hpe" in oem or "Hp" in oem else ""
+        named = {
+            "Dell": "Dell",
+            "Hpe": "HPE",
+            "Hp": "HPE",
+            "Supermicro": "Supermicro",
+            "Lenovo": "Lenovo",
+            "Ami": "AMI",
+        }
+        vendor = next((there for name, there in named.items() if name in oem), "")
     serial = str(part(oem, "Dell").get("ServiceTag") or "")
     return Identity(vendor, str(root.get("UUID") or ""), serial)
 
 
+def bmc_name(shown: Identity, where: str) -> str:
+    """The name of a BMC's own record: the same however it is reached, and known before any log-in.
+
+    Args:
+        where: its address and port, for one that shows nothing else: no UUID, no service tag, and a certificate that
+            authorities vouch for and that may be renewed at any time.
+    """
+    uuid = shown.uuid.strip().casefold()
+    if uuid and uuid not in _NO_UUIDS:
+        return f"bmc/uuid/{uuid}"
+    if shown.serial:
+        return f"bmc/{shown.vendor}/{shown.serial}".casefold()
+    return f"bmc/sha256/{shown.fingerprint}" if shown.fingerprint else f"bmc/{where}"
+
+
 def of_system(system: Mapping[str, Any]) -> frozenset[str]:
-    """The serial numbers that a ComputerSystem goes by: Dell's is the SKU, SerialNumber is its board's."""
+    """The serial numbers that a ComputerSystem goes by: Dell's is the SKU, SerialNumber is its board's.
+
+    Elsewhere SKU is a product number, the same on many machines (HPE `P38411-B21`, Lenovo `7Z23CTO1WW`).
+    """
     dell = part(system, "Oem", "Dell", "DellSystem")
-    values = (system.get("SerialNumber"), system.get("SKU"), dell.get("ChassisServiceTag"))
-    return frozenset(str(value).strip().casefold() for value in values if value)
+    values = [system.get("SerialNumber"), dell.get("ChassisServiceTag")]
+    if dell or str(system.get("Manufacturer") or "").startswith("Dell"):
+        values.append(system.get("SKU"))
+    told = {str(value).strip().casefold() for value in values if value}
+    return frozenset(told - set(_NO_SERIALS))
 
 
 def differences(expected: Expected, known: Identity | None, shown: Identity) -> list[str]:

@@ -1,7 +1,8 @@
-"""The record of one BMC in the hands of one run: who works on it, what was tried, and what must not be tried yet.
+"""The records of one BMC in the hands of one run: who works on it, what was tried, and what must not be tried yet.
 
-Every effect is written here before it happens. A run that was overtaken (it slept past its hold, another one took over)
-meets a Conflict at its next write and stops before its next effect.
+Two records are held: that of the device's name, from the start, and that of the BMC itself, from the moment it has
+shown who it is. Log-ins are counted in the latter, so that two names for one BMC spend from one allowance, and only
+one of them works on it at a time. Every effect is written here before it happens.
 """
 
 from __future__ import annotations
@@ -9,47 +10,64 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Literal
 
-from tiphys.errors import TiphysError
-from tiphys.kit.clock import Clock, rfc3339
-from tiphys.kit.codec import replaced
+from tiphys.kit.clock import rfc3339
 from tiphys.kit.redact import Secret
-from tiphys.obm.budget import MISSES_PER_RUN, NEVER, earliest
+from tiphys.obm.budget import MISSES_PER_RUN, NEVER, earliest, missed
 from tiphys.obm.errors import Busy, LockedOut
-from tiphys.obm.record import Attempt, Conflict, Holder, Passwords, Record, Rejected, Store
+from tiphys.obm.lease import HOLD_SECONDS, Lease, Pace, Run
+from tiphys.obm.record import Attempt, Conflict, Lockout, Passwords, Record, Rejected, Rotation, Store
 
-__all__ = ["Journal", "Pace"]
+__all__ = ["Journal", "Ledger", "Pace"]
 
 _log = logging.getLogger(__name__)
 
-_HOLD_SECONDS = 60.0
-_LOOK_AGAIN_SECONDS = 2.0
 _ATTEMPTS_KEPT = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Time, as the shell hands it down."""
+class Ledger:
+    """The passwords of one account of a BMC.
 
-    now: Clock
-    sleep: Callable[[float], None]
+    Attributes:
+        passwords: as they were last written.
+    """
+
+    def __init__(self, store: Store, device: str) -> None:
+        self._store = store
+        self._device = device
+        self.passwords = store.load_passwords()
+
+    def write(self, passwords: Passwords) -> None:
+        """Change them, durably.
+
+        Raises:
+            Busy: another run has taken over.
+        """
+        if passwords == self.passwords:
+            return
+        try:
+            self._store.save_passwords(passwords)
+        except Conflict as error:
+            raise Busy(f"another run has taken over the BMC of {self._device}; this one has stopped") from error
+        self.passwords = passwords
+
+    def remember_refusal(self, user: str, password: Secret, at: dt.datetime) -> None:
+        """Move this password to the end of the row for the next run."""
+        entry = Rejected.of(user, password, rfc3339(at), secrets.token_hex(8))
+        self.write(self.passwords.refused(entry, user, password))
 
 
 class Journal:
     """One run's hold on a BMC: `with Journal(…) as journal`.
 
     Args:
+        beside: opens the store of another name: of a BMC itself, or of another account.
         name: of this run, unlike any other's.
         patience: seconds this run may wait in all, for another run or for a log-in to be harmless.
         gone: whether the holder of that name is known for certain to have ended.
-
-    Attributes:
-        record: as it was last written.
-        passwords: as they were last written.
 
     Raises:
         Busy: another run holds the BMC, at the start or (a Conflict) later.
@@ -62,96 +80,140 @@ class Journal:
         pace: Pace,
         name: str,
         *,
+        beside: Callable[[str], Store],
         patience: float,
         gone: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.pace = pace
-        self.record = Record(device)
-        self.passwords = Passwords()
         self._store = store
-        self._name = name
-        self._gone = gone
-        self._patience_until = pace.now() + dt.timedelta(seconds=patience)
+        self._beside = beside
+        self._run = Run(name, pace, gone, pace.now() + dt.timedelta(seconds=patience))
+        self._device = Lease(store, device, self._run)
+        self._bmc: Lease | None = None
+        self._assumed: tuple[Lockout, ...] = ()
         self._misses = 0
 
     def __enter__(self) -> Journal:
-        while True:
-            record = self._store.load_record() or Record(self.record.device)
-            holder, now = record.holder, self.pace.now()
-            if holder is None or holder.name == self._name or holder.until <= now or self._gone(holder.name):
-                self.record = record
-                try:
-                    self._save()
-                except Conflict:
-                    continue
-                return self
-            if now >= self._patience_until:
-                raise Busy(
-                    f"another run ({holder.name}) works on the BMC of {record.device}, until {rfc3339(holder.until)} "
-                    "if it has died; run it again then"
-                )
-            self.pace.sleep(_LOOK_AGAIN_SECONDS)
+        self._device.take()
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, Busy):
-            return  # it is no longer ours to release
-        try:
-            self._store.save_record(replaced(self.record, holder=None))
-        except TiphysError as failure:
-            # What was achieved stays achieved; the next run waits until this hold is over.
-            _log.warning("the hold on the BMC of %s could not be given back: %s", self.record.device, failure)
+        for lease in (self._bmc, self._device):
+            if lease is not None:
+                lease.give_back()
 
-    # The record
+    # The records
 
-    def write(self, *, hold: float = _HOLD_SECONDS, **changes: Any) -> None:
-        """Change fields of the record, durably, and hold the BMC for that many seconds more.
+    @property
+    def record(self) -> Record:
+        """Of the device's name, as it was last written."""
+        return self._device.record
+
+    @property
+    def bmc(self) -> Record:
+        """Of the BMC itself; an empty one before `bind`."""
+        return self._bmc.record if self._bmc is not None else Record(self.record.device)
+
+    def write(self, *, hold: float = HOLD_SECONDS, **changes: Any) -> None:
+        """Change fields of the device's record, durably, and hold the BMC for that many seconds more.
 
         Raises:
             Busy: another run has taken over.
         """
-        self.record = replaced(self.record, **changes)
-        self._overtaken(lambda: self._save(hold))
+        self._device.write(hold=hold, **changes)
+        if self._bmc is not None:
+            self._bmc.extend(hold)
 
     def hold(self, seconds: float) -> None:
         """Be believed alive for about that long; writes only when it must."""
-        holder = self.record.holder
-        if holder is None or holder.until < self.pace.now() + dt.timedelta(seconds=seconds * 0.75):
-            self.write(hold=seconds)
+        self._device.extend(seconds)
+        if self._bmc is not None:
+            self._bmc.extend(seconds)
 
-    def open_passwords(self) -> Passwords:
-        """Read the passwords; they may be written from then on."""
-        self.passwords = self._store.load_passwords()
-        return self.passwords
+    def bind(self, bmc: str, assumed: Sequence[Lockout]) -> None:
+        """Hold the BMC itself, now that it has shown who it is.
 
-    def write_passwords(self, passwords: Passwords) -> None:
-        """Change the passwords, durably.
+        Args:
+            bmc: names it, whatever name it is reached by.
+            assumed: what wrong passwords lead to, before it has told itself.
 
         Raises:
-            Busy: another run has taken over.
+            Busy: another run works on it, perhaps by another name.
         """
-        if passwords != self.passwords:
-            self._overtaken(lambda: self._store.save_passwords(passwords))
-            self.passwords = passwords
+        self._assumed = tuple(assumed)
+        if self._bmc is not None and self.record.bmc == bmc:
+            return
+        lease = Lease(self._beside(bmc), self.record.device, self._run)
+        lease.take()
+        if lease.record.device != self.record.device:
+            _log.info("this BMC was last reached as %s; both names share its allowance", lease.record.device)
+        before, self._bmc = self._bmc, lease
+        tried = self._tried_before(bmc, before)
+        if tried - set(lease.record.attempts) or lease.record.device != self.record.device:
+            together = sorted(tried | set(lease.record.attempts), key=lambda attempt: attempt.at)
+            lease.write(attempts=tuple(together[-_ATTEMPTS_KEPT:]), device=self.record.device)
+        if before is not None:
+            before.give_back()
+        if self.record.bmc != bmc or self.record.attempts:
+            self.write(bmc=bmc, attempts=())
 
-    def _save(self, hold: float = _HOLD_SECONDS) -> None:
-        until = self.pace.now() + dt.timedelta(seconds=hold)
-        record = replaced(self.record, holder=Holder(self._name, until))
-        self._store.save_record(record)
-        self.record = record
+    def _tried_before(self, bmc: str, before: Lease | None) -> set[Attempt]:
+        """What this device had tried under another identity: a new certificate or UUID gives no new allowance."""
+        tried = set(self.record.attempts) | set(before.record.attempts if before is not None else ())
+        if before is None and self.record.bmc not in ("", bmc):
+            old = self._beside(self.record.bmc).load_record()
+            tried |= set(old.attempts if old is not None else ())
+        return tried
 
-    def _overtaken(self, save: Callable[[], None]) -> None:
-        try:
-            save()
-        except Conflict as error:
-            raise Busy(f"another run has taken over the BMC of {self.record.device}; this one has stopped") from error
+    def write_bmc(self, **changes: Any) -> None:
+        """Change fields of the BMC's own record, durably."""
+        self._bound().write(**changes)
+
+    def open_ledger(self, user: str, *, other: bool = False) -> Ledger:
+        """Read the passwords of an account; they may be written from then on.
+
+        The device's own ledger belongs to the account that is on record; those of others stand beside it.
+
+        Args:
+            other: it is not the account on record.
+        """
+        main = Ledger(self._store, self.record.device)
+        if main.passwords.username == user:
+            return main
+        own = Ledger(self._beside(f"{self.record.device}/{user}"), self.record.device)
+        return own if other or main.passwords.username or own.passwords.username else main
+
+    def rotation(self, account: str) -> Rotation | None:
+        """What is known of the password made here for that account."""
+        return next((entry for entry in self.record.rotations if entry.account == account), None)
+
+    def write_rotation(self, entry: Rotation) -> None:
+        """Remember it, durably, in place of what was known of that account."""
+        others = tuple(known for known in self.record.rotations if known.account != entry.account)
+        self.write(rotations=(*others, entry))
+
+    def _bound(self) -> Lease:
+        if self._bmc is None:
+            raise AssertionError("the BMC must be met before a log-in")
+        return self._bmc
 
     # Log-ins
 
+    @property
+    def lockouts(self) -> tuple[Lockout, ...]:
+        """What wrong passwords lead to: as the BMC told, else as is assumed of its kind."""
+        policy = self.bmc.policy
+        return policy.lockouts if policy is not None and policy.lockouts else self._assumed
+
     def harmless_at(self, account: str) -> dt.datetime:
         """When a log-in to this account cannot lead to a block; now, or later."""
-        return earliest(self.record.attempts, self.record.lockout, account, self.pace.now())
+        return earliest(self.bmc.attempts, self.lockouts, account, self.pace.now())
+
+    def missed(self, account: str) -> int:
+        """Log-ins of ours that were refused before the one reserved now, as far as the BMC still counts them."""
+        return missed(self.bmc.attempts[:-1], self.lockouts, account)
 
     def reserve(self, account: str, *, deadline: dt.datetime | None = None, most: int = MISSES_PER_RUN) -> None:
         """Wait until a log-in is harmless, and spend it before it is sent.
@@ -170,38 +232,43 @@ class Journal:
                 "The next run goes on with the passwords not tried yet",
                 until,
             )
-        if until > max(self.pace.now(), deadline or self._patience_until):
+        if until > max(self.pace.now(), deadline or self._run.patience_until):
             raise LockedOut(self._too_far(account, until), None if until == NEVER else until)
         while until > self.pace.now():
             _log.info("waiting until %s: a log-in before that could lead to a block", rfc3339(until))
-            wait = min((until - self.pace.now()).total_seconds(), _HOLD_SECONDS / 2)
-            self.hold(_HOLD_SECONDS)
+            wait = min((until - self.pace.now()).total_seconds(), HOLD_SECONDS / 2)
+            self.hold(HOLD_SECONDS)
             self.pace.sleep(max(wait, 0.001))
-        attempt = Attempt(self.pace.now(), account, "reserved")
-        self.write(attempts=(*self.record.attempts, attempt)[-_ATTEMPTS_KEPT:])
+        self._device.extend(HOLD_SECONDS / 2)
+        self._bound().write(attempts=self._with(Attempt(self.pace.now(), account, "reserved")))
 
     def settle(self, result: Literal["ok", "miss", "unanswered"]) -> None:
-        """Say how the reserved log-in ended; `unanswered` gives it back."""
-        *before, last = self.record.attempts
+        """Say how the reserved log-in ended; `unanswered` gives it back.
+
+        Written with the next write: where this process is killed before, it stays counted as a miss.
+        """
+        *before, last = self.bmc.attempts
         kept = () if result == "unanswered" else (Attempt(last.at, last.account, result),)
         self._misses += result == "miss"
-        self.write(attempts=(*before, *kept))
+        self._bound().note(attempts=(*before, *kept))
 
-    def remember_refusal(self, user: str, password: Secret) -> None:
-        """Move this password to the end of the row for the next run."""
-        entry = Rejected.of(user, password, rfc3339(self.pace.now()), secrets.token_hex(8))
-        self.write_passwords(self.passwords.refused(entry, user, password))
+    def unlocked(self, account: str) -> None:
+        """An administrator has unlocked this account: the BMC has forgotten what it missed."""
+        self.write_bmc(attempts=self._with(Attempt(self.pace.now(), account, "unlocked")))
+
+    def _with(self, attempt: Attempt) -> tuple[Attempt, ...]:
+        return (*self.bmc.attempts, attempt)[-_ATTEMPTS_KEPT:]
 
     @property
     def _where(self) -> str:
         return f"the BMC of {self.record.device}"
 
     def _too_far(self, account: str, until: dt.datetime) -> str:
-        policy = self.record.lockout
-        rule = f" ({policy.source}: {policy.threshold} misses, {policy.penalty:.0f} s)" if policy else ""
+        rules = "; ".join(f"{rule.source}: {rule.threshold} misses, {rule.penalty:.0f} s" for rule in self.lockouts)
         if until == NEVER:
             return (
-                f"one more refused log-in could lock {account!r} on {self._where} for ever{rule}; log in by hand once, "
-                "then take `attempts` out of its record"
+                f"one more refused log-in could lock {account!r} on {self._where} for ever ({rules}); log in by hand "
+                "once, or have another administrator unlock it, then take `attempts` out of its record "
+                f"{self.record.bmc!r}"
             )
-        return f"log-ins to {self._where} could lead to a block before {rfc3339(until)}{rule}"
+        return f"log-ins to {self._where} could lead to a block before {rfc3339(until)} ({rules})"

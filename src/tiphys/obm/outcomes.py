@@ -31,6 +31,7 @@ OUTCOMES = {
     "no-op": Outcome(0, True, "the wanted version runs already; nothing was sent"),
     "updated": Outcome(0, True, "the update ended and the wanted version was read back"),
     "error": Outcome(1, False, "the command line, a file, the cluster or a right is wrong; the BMC was not changed"),
+    "drift": Outcome(3, True, "checked only: the password on record is not the one in force; nothing was changed"),
     "wrong-credentials": Outcome(10, False, "the BMC accepts none of the passwords known"),
     "blocked-until": Outcome(11, True, "the BMC blocks log-ins, or one more try could make it; not before `until`"),
     "refused": Outcome(12, False, "not done, by our rules or the BMC's; the reason says which; nothing was changed"),

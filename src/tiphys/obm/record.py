@@ -24,8 +24,12 @@ __all__ = [
     "Identity",
     "Lockout",
     "Passwords",
+    "Policy",
     "Record",
+    "Records",
     "Rejected",
+    "Rotation",
+    "Rules",
     "Store",
     "UpdateRecord",
 ]
@@ -57,12 +61,71 @@ class Attempt(Struct, frozen=True):
     """A log-in that was or may have been sent.
 
     Attributes:
-        result: `reserved`: nobody lived to tell; counted as a miss.
+        result: `reserved`: nobody lived to tell; counted as a miss. `unlocked`: no log-in, but an administrator has
+            unlocked the account: what it had missed is forgotten.
     """
 
     at: dt.datetime
     account: str
-    result: Literal["reserved", "ok", "miss"]
+    result: Literal["reserved", "ok", "miss", "unlocked"]
+
+
+class Rules(Struct, frozen=True):
+    """What a BMC wants of a new password, as far as it tells or is known of its kind.
+
+    Attributes:
+        min_length, max_length: characters; 0 = not told.
+        classes: how many of upper case, lower case, digits and others must be in it.
+        history: how many earlier ones may not come again.
+        interval: seconds that must pass between two changes.
+        pattern: a regular expression that it must match; "" = none.
+        source: who says so, for a person.
+    """
+
+    min_length: int = 0
+    max_length: int = 0
+    classes: int = 0
+    history: int = 0
+    interval: float = 0.0
+    pattern: str = ""
+    source: str = ""
+
+
+class Policy(Struct, frozen=True):
+    """What a BMC told of its accounts while somebody was logged in; it is not readable when it is needed.
+
+    Attributes:
+        at: when it was read.
+        lockouts: what wrong passwords lead to; more than one where account and address are counted apart.
+        sessions: how many may be open at once; 0 = not told.
+        session_timeout: as the BMC writes it: seconds on most, minutes on some.
+        local_accounts: `LocalAccountAuth`: Enabled, Disabled, LocalFirst, Fallback; "" = not told.
+        directories: directory services that are in use.
+        locked_down: system lockdown is on: it refuses changes.
+    """
+
+    at: dt.datetime
+    lockouts: tuple[Lockout, ...] = ()
+    rules: Rules = Rules()
+    sessions: int = 0
+    session_timeout: int = 0
+    local_accounts: str = ""
+    directories: tuple[str, ...] = ()
+    locked_down: bool = False
+
+
+class Rotation(Struct, frozen=True):
+    """A password of an account that was made here, not put on record by a person.
+
+    Attributes:
+        at: when it was sent to the BMC.
+        delivered: whether the credentials on record have it. While they have not, the one that they hold is known to
+            be stale, and is not brought back.
+    """
+
+    account: str
+    at: dt.datetime
+    delivered: bool = False
 
 
 class Identity(Struct, frozen=True):
@@ -120,15 +183,26 @@ class UpdateRecord(Struct, frozen=True):
 
 
 class Record(Struct, frozen=True):
-    """All that is remembered of one BMC, passwords apart."""
+    """What is remembered under one name, passwords apart: under that of a device, or under that of a BMC itself.
+
+    A device may have several names, and all runs on its BMC share one allowance: so what belongs to the machine that
+    counts log-ins (`attempts`, `policy`) is in the BMC's own record, and `bmc` says which that is.
+
+    Attributes:
+        device: the name that it was last reached by.
+        bmc: name of the BMC's own record, "" = not met yet, or this is it.
+        rotations: of accounts whose password was made here, one each.
+    """
 
     device: str
     address: str = ""
     identity: Identity = Identity()
-    lockout: Lockout | None = None
+    bmc: str = ""
+    policy: Policy | None = None
     attempts: tuple[Attempt, ...] = ()
     holder: Holder | None = None
     update: UpdateRecord | None = None
+    rotations: tuple[Rotation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +270,8 @@ class Conflict(TiphysError):  # noqa: N818 - what happened
     """Somebody else has written since this run last read or wrote."""
 
 
-class Store(Protocol):
-    """Where one BMC's record and passwords are kept. Each save is a compare-and-swap with what this object saw last.
+class Records(Protocol):
+    """Where one record is kept. Each save is a compare-and-swap with what this object saw last.
 
     Every method raises TiphysError where the place cannot be reached or a right is missing.
     """
@@ -209,6 +283,10 @@ class Store(Protocol):
     def save_record(self, record: Record) -> None:
         """Write it durably; raises Conflict."""
         ...
+
+
+class Store(Records, Protocol):
+    """Where one record is kept, and the passwords that go with its name; saved in the same way."""
 
     def load_passwords(self) -> Passwords:
         """The newest passwords; empty ones where there are none yet."""

@@ -22,8 +22,11 @@ Auth = Literal["session", "basic"]
 
 _ROOT = "/redfish/v1/"
 _SESSIONS = "/redfish/v1/SessionService/Sessions"
+_ACCOUNT_SERVICE = "/redfish/v1/AccountService"
 _ACCOUNTS = "/redfish/v1/AccountService/Accounts"
+_SYSTEMS = "/redfish/v1/Systems"
 _MOST_PAGES = 50
+_CONFIGURE_BASIC = "if that is right, set `auth.DEVICE: basic` in its configuration: it is never tried by itself"
 
 
 class SessionEnded(Unreachable):
@@ -70,13 +73,17 @@ class Redfish:
 
         Raises:
             Unreachable: no answer; nothing was learnt of the password.
+            RefusedByBmc: it has no sessions, and Basic is not configured; nothing was sent.
         """
-        offered = part(self.root, "Links", "Sessions") or part(self.root, "SessionService")
-        if self._auth == "basic" or not offered:
+        if self._auth == "basic":
             return self._log_in_basic(user, password)
-        path = path_of(part(self.root, "Links", "Sessions").get("@odata.id")) or _SESSIONS
-        answer = self.transport.send("POST", path, {"UserName": user, "Password": password})
+        path = path_of(part(self.root, "Links", "Sessions").get("@odata.id"))
+        if not path and not part(self.root, "SessionService"):
+            raise RefusedByBmc(f"{self.transport.where} offers no sessions; {_CONFIGURE_BASIC}")
+        answer = self.transport.send("POST", path or _SESSIONS, {"UserName": user, "Password": password})
         verdict = judge(answer.status, answer.body)
+        if answer.status in (404, 405):
+            return Verdict("unclear", f"{verdict.detail}: it has no sessions; {_CONFIGURE_BASIC}")
         if answer.ok:
             token = answer.headers.get("x-auth-token", "")
             if not token or not token.isascii() or not token.isprintable():
@@ -84,12 +91,16 @@ class Redfish:
             self._headers = {"X-Auth-Token": Secret(token)}
             link = answer.headers.get("location") or (answer.body or {}).get("@odata.id")
             self._session = path_of(link)
+        elif verdict.kind == "change-required":
+            self._headers = _basic(user, password)  # known to be right, and no session was given
         return verdict
 
     def _log_in_basic(self, user: str, password: Secret) -> Verdict:
-        pair = base64.b64encode(f"{user}:{password.reveal()}".encode()).decode()
-        headers: dict[str, str | Secret] = {"Authorization": Secret(f"Basic {pair}")}
-        answer = self.transport.get(_ACCOUNTS, headers)
+        """By a GET of what nobody may read without a log-in."""
+        headers = _basic(user, password)
+        service = self.link("AccountService", "")
+        path = (_ACCOUNTS if service == _ACCOUNT_SERVICE else service) or self.link("Systems", _SYSTEMS)
+        answer = self.transport.get(path, headers)
         verdict = judge(answer.status, answer.body)
         if verdict.right:
             self._headers = headers
@@ -174,3 +185,8 @@ class Redfish:
             Unanswered: it may have been carried out.
         """
         return self.transport.send(method, path, body, {**self._headers, **(headers or {})}, timeout=timeout)
+
+
+def _basic(user: str, password: Secret) -> dict[str, str | Secret]:
+    pair = base64.b64encode(f"{user}:{password.reveal()}".encode()).decode()
+    return {"Authorization": Secret(f"Basic {pair}")}

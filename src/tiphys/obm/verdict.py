@@ -11,10 +11,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tiphys.obm.shapes import line, mappings, texts
+from tiphys.obm.transport import path_of
 
 __all__ = ["Verdict", "explain", "judge", "message_ids", "messages"]
 
 _SESSION_LIMITS = ("SessionLimitExceeded", "RAC0218")
+# iLO (registry iLO.2) answers so to a miss that is followed by a delay, and unread to a log-in that does not wait for
+# its end. AccountLocked: any registry's.
+_BLOCKS = ("LoginAttemptDelayed", "LoginAttemptDelayedSeconds", "AccountLocked")
+_MISSES = ("UnauthorizedLoginAttempt",)  # iLO 4 may answer 400 with it
+_LONGEST_BLOCK = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +29,18 @@ class Verdict:
 
     Attributes:
         kind: `accepted`. `change-required`: accepted, but the password must be changed before anything else. `refused`:
-            401, which may mean a wrong password, or a block; no vendor tells the two apart for certain. `unclear`:
-            nothing was learnt of the password; the next candidate must not be tried.
+            401, which may mean a wrong password, or a block that the BMC does not tell. `blocked`: it says that there
+            were too many misses; unless they were our own, it has not looked at the password. `unclear`: nothing was
+            learnt of the password; the next candidate must not be tried.
         detail: what the BMC said, for a person.
         account: path of the account where the BMC named it, else "".
+        seconds: with `blocked`, for how long, as far as it tells.
     """
 
-    kind: Literal["accepted", "change-required", "refused", "unclear"]
+    kind: Literal["accepted", "change-required", "refused", "blocked", "unclear"]
     detail: str = ""
     account: str = ""
+    seconds: float = 0.0
 
     @property
     def right(self) -> bool:
@@ -50,7 +59,9 @@ def judge(status: int, body: Any) -> Verdict:
     names = {identity.rpartition(".")[2] for identity in message_ids(body)}
     if names & set(_SESSION_LIMITS):
         return Verdict("unclear", f"no session is free ({said})")
-    return Verdict("refused" if status == 401 else "unclear", said)
+    if names & set(_BLOCKS):
+        return Verdict("blocked", said, seconds=_seconds(body))
+    return Verdict("refused" if status == 401 or (status == 400 and names & set(_MISSES)) else "unclear", said)
 
 
 def messages(body: Any) -> Iterator[Mapping[str, Any]]:
@@ -76,8 +87,20 @@ def explain(status: int, body: Any) -> str:
     return f"{status}: {text}" if text else str(status)
 
 
+def _seconds(body: Any) -> float:
+    """The number that a message on a block has as its argument."""
+    numbers = [
+        float(argument)
+        for message in messages(body)
+        for argument in texts(message.get("MessageArgs"))
+        if argument.isascii() and argument.isdigit() and len(argument) < 8
+    ]
+    return min(max(numbers, default=0.0), _LONGEST_BLOCK)
+
+
 def _change_required(body: Any) -> str | None:
     for message in messages(body):
         if str(message.get("MessageId") or "").endswith(".PasswordChangeRequired"):
-            return next(iter(texts(message.get("MessageArgs"))), "")
+            named = next(iter(texts(message.get("MessageArgs"))), "")
+            return path_of(named) if "/Accounts/" in named else ""
     return None

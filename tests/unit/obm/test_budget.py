@@ -27,14 +27,14 @@ def account(threshold: int, window: float = 30, penalty: float = 30) -> Lockout:
 
 
 def test_nothing_known_two_misses_in_75_seconds() -> None:
-    assert earliest([], None, "root", at(0)) == at(0)
-    assert earliest(misses(0), None, "root", at(1)) == at(1)
-    assert earliest(misses(0, 1), None, "root", at(2)) == at(76)
-    assert earliest(misses(0, 1), None, "root", at(76)) == at(76)
+    assert earliest([], [], "root", at(0)) == at(0)
+    assert earliest(misses(0), [], "root", at(1)) == at(1)
+    assert earliest(misses(0, 1), [], "root", at(2)) == at(76)
+    assert earliest(misses(0, 1), [], "root", at(76)) == at(76)
 
 
 def test_what_a_killed_run_had_reserved_counts_as_a_miss() -> None:
-    assert earliest(misses(0, 1, result="reserved"), None, "root", at(2)) == at(76)
+    assert earliest(misses(0, 1, result="reserved"), [], "root", at(2)) == at(76)
 
 
 @pytest.mark.parametrize(("threshold", "spends"), [(0, 2), (1, 1), (2, 1), (3, 2), (10, 2)])
@@ -44,24 +44,24 @@ def test_the_last_miss_before_a_block_is_never_spent(threshold: int, spends: int
 
 def test_a_success_makes_an_account_forget_but_not_an_address() -> None:
     tried = [*misses(0, 1), *misses(2, result="ok")]
-    assert earliest(tried, account(3), "root", at(3)) == at(3)
-    assert earliest(tried, Lockout("address", 3, 60, 60, "test"), "root", at(3)) == at(76)
+    assert earliest(tried, [account(3)], "root", at(3)) == at(3)
+    assert earliest(tried, [Lockout("address", 3, 60, 60, "test")], "root", at(3)) == at(76)
 
 
 def test_accounts_are_counted_apart_only_where_accounts_are_locked() -> None:
     tried = misses(0, 1, account="other")
-    assert earliest(tried, account(3), "root", at(2)) == at(2)
-    assert earliest(tried, None, "root", at(2)) == at(76)
+    assert earliest(tried, [account(3)], "root", at(2)) == at(2)
+    assert earliest(tried, [], "root", at(2)) == at(76)
 
 
 def test_a_counter_that_never_resets_by_itself() -> None:
-    assert earliest(misses(0, 1), account(3, window=0), "root", at(10**6)) == NEVER
+    assert earliest(misses(0, 1), [account(3, window=0)], "root", at(10**6)) == NEVER
 
 
 def test_a_delay_is_waited_for_after_each_miss() -> None:
     delay = Lockout("delay", 1, 0, 10, "test")
-    assert earliest(misses(0), delay, "root", at(1)) == at(13)
-    assert earliest([*misses(0), *misses(13, result="ok")], delay, "root", at(14)) == at(14)
+    assert earliest(misses(0), [delay], "root", at(1)) == at(13)
+    assert earliest([*misses(0), *misses(13, result="ok")], [delay], "root", at(14)) == at(14)
 
 
 POLICIES = st.one_of(
@@ -84,7 +84,7 @@ def test_a_known_policy_is_never_run_into(policy: LockoutPolicy, wishes: list[tu
     real, tried, now = RealLockout(), [], START
     for pause, right in wishes:
         now += dt.timedelta(seconds=pause)
-        now = earliest(tried, known, "root", now)
+        now = earliest(tried, [known], "root", now)
         moment = now.timestamp()
         assert real.blocked_for(policy, "root", "127.0.0.1", moment) == 0
         if right:

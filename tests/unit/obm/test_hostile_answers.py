@@ -63,7 +63,7 @@ def test_the_rules_take_any_resource(status: int, body: dict[str, Any]) -> None:
     of_monitor(status, body)
     handle_of({"location": str(body)}, body)
     for vendor in (vendor_of(body), vendor_of({"Vendor": "Dell"}), vendor_of({"Vendor": "HPE"}), vendor_of({})):
-        vendor.lockout(body, body)
+        vendor.policy(body, body, utc_now())
     for maker in (maker_of(body, body), Maker(), *MAKERS):
         maker.made(body, body)
         maker.is_of("BMC", body, "/x")
@@ -81,7 +81,7 @@ def test_the_rules_take_any_resource(status: int, body: dict[str, Any]) -> None:
         maker.downgrades(body)
         maker.previous([body, body], body, body)
     with contextlib.suppress(TiphysError):
-        check_policy(body, Secret("x"), "there")
+        check_policy(vendor_of({}).rules(body, body), Secret("x"), "there")
 
 
 class Scripted(Transport):

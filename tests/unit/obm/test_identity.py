@@ -37,7 +37,7 @@ def test_the_inventory_wins_over_the_record() -> None:
 
 
 def test_a_system_goes_by_several_serial_numbers() -> None:
-    serials = of_system({"SerialNumber": "CNBOARD", "SKU": "ABC1234"})
+    serials = of_system({"Manufacturer": "Dell Inc.", "SerialNumber": "CNBOARD", "SKU": "ABC1234"})
     assert system_differences(Expected("abc1234"), serials) == []
     assert system_differences(Expected("cnboard"), serials) == []
     assert system_differences(Expected("OTHER77"), serials) != []

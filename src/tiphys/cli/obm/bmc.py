@@ -32,23 +32,24 @@ def on_the_bmc(options: argparse.Namespace, host: Host, work: Callable[[Redfish,
     Raises:
         ObmError: how it ended otherwise.
     """
-    store, name, gone = _store(options, host)
-    pace = _pace(host.settings.simulated_speed)
-    with Journal(store, host.device, pace, name, patience=options.wait, gone=gone) as journal:
+    stores, name, gone = _stores(options)
+    store, pace = stores(host.device), _pace(host.settings.simulated_speed)
+    with Journal(store, host.device, pace, name, beside=stores, patience=options.wait, gone=gone) as journal:
         trust = trust_of(host.settings, journal.record.identity.fingerprint)
         bmc = Redfish(Transport(host.address, host.settings.port, trust), host.settings.auth)
         return work(bmc, journal, Target(host.device, host.expected))
 
 
-def _store(options: argparse.Namespace, host: Host) -> tuple[Store, str, Callable[[str], bool]]:
+def _stores(options: argparse.Namespace) -> tuple[Callable[[str], Store], str, Callable[[str], bool]]:
+    """What opens the store of a name, what this run is called, and whether another one is known to have ended."""
     folder = state_folder(options)
     if folder is not None:
-        return DirectoryStore(folder, host.device), process_name(), process_gone
+        return lambda name: DirectoryStore(folder, name), process_name(), process_gone
     from tiphys.credentials.kubernetes import KubernetesStore, connect  # not loaded where no cluster is used
 
     client = connect(options.kubeconfig, options.namespace)
-    name = f"{os.uname().nodename}/{os.getpid()}/{time.time_ns()}"
-    return KubernetesStore(client, host.device, options.namespace), name, lambda _: False
+    run = f"{os.uname().nodename}/{os.getpid()}/{time.time_ns()}"
+    return lambda name: KubernetesStore(client, name, options.namespace), run, lambda _: False
 
 
 def _pace(speed: float) -> Pace:

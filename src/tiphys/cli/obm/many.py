@@ -65,6 +65,7 @@ def _of_one(options: argparse.Namespace, host: Mapping[str, str], report: _Repor
     for key in KEYS:
         setattr(own, key, host.get(key, getattr(options, key)))
     own.sink, own.message_file = report.add, ""
+    own.shared_credentials = "credentials" not in host
     if options.outputs:
         own.outputs = str(Path(options.outputs) / (own.device or own.address).replace("/", "_"))
     return own
