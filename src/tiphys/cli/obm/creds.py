@@ -129,8 +129,8 @@ def _rotate(options: argparse.Namespace) -> int:
         written = own and not options.no_write_credentials and not path.is_dir()
         if written and getattr(options, "shared_credentials", False):
             raise UsageError(
-                "each BMC gets a password of its own, and one file cannot hold them all: give each host of the list its "
-                "`credentials`, or --no-write-credentials (the new passwords are then in the ledgers only)"
+                "each BMC gets a password of its own, and one file cannot hold them all: give each host of the list "
+                "`credentials` of its own, or --no-write-credentials (the new passwords are then in the ledgers only)"
             )
         if written and not options.dry_run:
             file.check(given)
