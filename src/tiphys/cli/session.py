@@ -6,6 +6,7 @@ them: scripts compare these.
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
 import sys
@@ -112,6 +113,7 @@ class Session:
         self.now = clock
         self.instance = options.text("instanceid") or os.environ.get("ARGO_INSTANCEID", "")
         self._options = options
+        self._within = ""
 
     @functools.cached_property
     def client(self) -> HttpClient:
@@ -132,8 +134,15 @@ class Session:
 
     @property
     def namespace(self) -> str:
-        """-n, else $ARGO_NAMESPACE, else the kubeconfig's, else "default"."""
-        return self._named_namespace or self._target.namespace
+        """-n, else $ARGO_NAMESPACE, else the kubeconfig's, else "default"; or the one it is `within`."""
+        return self._within or self._named_namespace or self._target.namespace
+
+    def within(self, namespace: str) -> Session:
+        """The same cluster, over the same connection, in another namespace."""
+        _ = self.client  # made once, for both
+        other = copy.copy(self)
+        other._within = namespace
+        return other
 
     @property
     def selector(self) -> str:

@@ -49,13 +49,16 @@ def run(options: Options, session: Session) -> int:
     if not workflows:
         raise UsageError("No Workflow found in given files")
     shown, style = node_filter(options), style_of(options, ())
-    names = []
+    names: dict[str, list[str]] = {}
     for workflow in workflows:
         created = _create(session, options, with_options(workflow, submitted))
         bare = bool(source) if options.on("dry-run") else not options.on("server-dry-run")
         say(workflow_output(created, options.text("output"), session.now(), style=style, shown=shown, bare=bare))
-        names.append(created["metadata"].get("name", ""))
-    return follow(session, options, names, style, shown)
+        meta = created["metadata"]
+        names.setdefault(meta.get("namespace") or session.namespace, []).append(meta.get("name", ""))
+    # A manifest may name a namespace of its own: argo 3.6 then waits in the wrong one, and reports a failure.
+    codes = [follow(session.within(place), options, made, style, shown) for place, made in names.items()]
+    return max(codes)
 
 
 def _submit_options(options: Options) -> SubmitOptions:

@@ -220,6 +220,21 @@ def test_a_workflow_deleted_while_it_is_waited_for(run: Run, one: Callable[[str]
     assert "not found" in err or f"workflow {name} was deleted before it completed" in err
 
 
+def test_a_manifest_with_a_namespace_of_its_own_is_waited_for_there(
+    run: Run, cluster: Cluster, namespace: str, tmp_path: pathlib.Path
+) -> None:
+    there = f"{namespace}-there"
+    cluster.kubectl("create", "namespace", there)
+    manifest = yaml.load(ONE.replace("CODE", "true"))
+    manifest["metadata"]["namespace"] = there
+    manifest["spec"]["templates"][0] = {"name": "main", "suspend": {"duration": "0"}}
+    file = tmp_path / "there.json"
+    file.write_text(json.dumps(manifest))
+    code, text, errors = run("submit", "--wait", str(file))
+    assert code == 0, errors
+    assert " Succeeded at " in text
+
+
 def test_a_denial_comes_with_the_rule_that_would_allow_it(run: Run, namespace: str, one: Callable[[str], str]) -> None:
     user = f"system:serviceaccount:{namespace}:default"
     code, _, err = run("--as", user, "list")

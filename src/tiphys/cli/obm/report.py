@@ -14,6 +14,7 @@ from typing import Any
 from tiphys.errors import TiphysError
 from tiphys.kit.clock import rfc3339
 from tiphys.kit.codec import encode
+from tiphys.kube.objects.denial import missing_rule
 from tiphys.obm.outcomes import OUTCOMES
 
 __all__ = ["BASIC", "sentence", "told"]
@@ -69,9 +70,11 @@ def _report(options: argparse.Namespace, outputs: tuple[str, ...], ended: Mappin
                 (folder / name).write_text(str(value).lower() if isinstance(value, bool) else str(value))
         except OSError as error:
             sys.stderr.write(f"Error: the outputs cannot be written to {folder}: {error.strerror}\n")
-    if options.message_file and ended["outcome"] != "error":  # of an error the log says more: the right that is missing
+    if options.message_file:
+        rule = missing_rule(str(ended["message"]))
+        hint = f"\nThis would allow it (kubectl apply -f -):\n{rule}" if rule else ""
         try:
-            Path(options.message_file).write_text(str(ended["message"]))
+            Path(options.message_file).write_text(str(ended["message"]) + hint)
         except OSError as error:
             sys.stderr.write(f"Error: {options.message_file} cannot be written: {error.strerror}\n")
     device = options.address if options.device is None else options.device
