@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks import engine, start, store, workflows
+from benchmarks import engine, obm, start, store, workflows
 
 SUITES = {
     "start": start.measure,
     "workflows": workflows.measure,
     "engine": engine.measure,
     "store": store.measure,
+    "obm": obm.measure,
 }
 
 
