@@ -1,4 +1,4 @@
-"""Many simulated BMCs: a check of the credentials of each, and their rotation, beside bare TLS and HTTP to the same ones.
+"""Many simulated BMCs: a check of the credentials of each, and their rotation, beside bare TLS and HTTP to the same.
 
 The peer makes as many connections and sends as many requests, from as many threads, and looks at nothing: what it needs
 is what the machine and the simulator need.
