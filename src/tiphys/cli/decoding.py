@@ -1,7 +1,6 @@
-"""A manifest as Argo's own decoder reads it from YAML, which is kinder than the API is.
+"""A manifest as Argo's own decoder reads it: a null is a field left out, metadata that is not there is empty.
 
-A null is a field left out; a number or a truth value where text belongs is that text (`value: 3`, `args: [sh, 5]`).
-Source: sigs.k8s.io/yaml, which is told the Go type it decodes for. In JSON only nulls are forgiven.
+The API is stricter about nulls, so they must not reach it. A number where text belongs is refused by both.
 """
 
 from __future__ import annotations
@@ -9,34 +8,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tiphys.workflow.expr.golang import format_value
 from tiphys.workflow.spec.fields import KINDS, fields_of
 
 __all__ = ["decoded"]
 
-_EMPTY: dict[str, Any] = {"any": None, "boolean": False, "integer": 0, "number": 0, "string": ""}
+_EMPTY: dict[str, Any] = {"boolean": False, "integer": 0, "number": 0, "string": ""}
 
 
-def decoded(obj: dict[str, Any], *, from_json: bool = False) -> dict[str, Any]:
-    """The object without nulls, with text where text belongs; one of a kind that is not Argo's as it is."""
+def decoded(obj: dict[str, Any]) -> dict[str, Any]:
+    """The object with metadata and without nulls; one of a kind that is not Argo's as it is."""
     kind = obj.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         return obj
-    read: dict[str, Any] = _read(kind, obj, from_json)
-    return read
+    read: dict[str, Any] = _read(kind, obj)
+    return read if "metadata" in read else {**read, "metadata": {}}
 
 
-def _read(type_: str, value: Any, from_json: bool) -> Any:
-    if type_ == "string":
-        return value if from_json or not isinstance(value, bool | int | float) else format_value(value)
+def _read(type_: str, value: Any) -> Any:
     inner = type_[1:]
     if type_.startswith("[") and isinstance(value, list):
-        return [_read(inner, _empty(inner) if item is None else item, from_json) for item in value]
+        return [_read(inner, _empty(inner) if item is None else item) for item in value]
     if type_.startswith("{") and isinstance(value, dict):
-        return {key: _read(inner, _empty(inner) if item is None else item, from_json) for key, item in value.items()}
+        return {key: _read(inner, _empty(inner) if item is None else item) for key, item in value.items()}
     if isinstance(value, dict) and (fields := _fields(type_)) is not None:
         return {
-            key: _read(fields[key], item, from_json) if key in fields else item
+            key: _read(fields[key], item) if key in fields else item
             for key, item in value.items()
             if item is not None or key not in fields
         }

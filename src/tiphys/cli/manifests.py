@@ -72,8 +72,7 @@ def objects(source: Source) -> list[Object]:
             found += [item for item in document.get("items") or () if isinstance(item, dict)]
         elif isinstance(document, dict):
             found.append(document)
-    is_json = source.text.lstrip().startswith("{")
-    return [decoded(one, from_json=is_json) for one in found]
+    return [decoded(one) for one in found]
 
 
 def objects_of_kind(paths: Sequence[str], kind: str, what: str) -> list[Object]:
