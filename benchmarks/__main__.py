@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks import engine, obm, start, store, workflows
+from benchmarks import engine, obm, simulators, start, store, workflows
 
 SUITES = {
     "start": start.measure,
@@ -13,6 +13,7 @@ SUITES = {
     "engine": engine.measure,
     "store": store.measure,
     "obm": obm.measure,
+    "simulators": simulators.measure,
 }
 
 

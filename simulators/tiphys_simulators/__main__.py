@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import resource
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,9 +14,12 @@ from typing import Any
 
 from tiphys_simulators.image import build_image
 from tiphys_simulators.nautobot import InventoryError, NautobotService
+from tiphys_simulators.personalities import PERSONALITIES
 from tiphys_simulators.simulator import BmcSpec, Simulator, SpecError, check_loopback
 
 __all__ = ["main"]
+
+_VENDORS = sorted({personality.image_vendor for personality in PERSONALITIES.values()})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,8 +36,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tiphys_simulators", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    bmc = commands.add_parser("bmc", help="serve simulated BMCs until SIGTERM")
-    bmc.add_argument("--bmc", action="append", required=True, metavar="NAME:PERSONALITY:ADDRESS:PORT")
+    personalities = "Personalities: " + ", ".join(PERSONALITIES) + ". What each is like: simulators/README.md."
+    bmc = commands.add_parser("bmc", help="serve simulated BMCs until SIGTERM", epilog=personalities)
+    bmc.add_argument("--bmc", action="append", default=[], metavar="NAME:PERSONALITY:[ADDRESS:]PORT", help="one BMC")
+    bmc.add_argument(
+        "--fleet",
+        action="append",
+        default=[],
+        metavar="NAME:PERSONALITY:ADDRESS:PORT:COUNT",
+        help="COUNT BMCs NAME-1, NAME-2, …, each at the next address; PERSONALITY * = all of them in turn",
+    )
     bmc.add_argument("--control", default="", metavar="ADDRESS:PORT", help="the control port (plain HTTP)")
     bmc.add_argument("--speed", type=float, default=1.0, metavar="N", help="simulated seconds per second; default 1")
     bmc.add_argument("--state", type=Path, metavar="FILE", help="keep accounts, firmware, certificates there")
@@ -43,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
 
     image = commands.add_parser("image", help="write a firmware image")
     image.add_argument("file", type=Path, metavar="FILE")
-    image.add_argument("--vendor", required=True, help="Generic, Dell or HPE")
+    image.add_argument("--vendor", required=True, help=f"one of {', '.join(_VENDORS)}")
     image.add_argument("--component", default="BMC", help="BMC (the default) or BIOS")
     image.add_argument("--version", required=True)
     image.add_argument("--size", type=int, default=1024, metavar="BYTES", help="of what follows the header")
@@ -61,6 +73,12 @@ def _parser() -> argparse.ArgumentParser:
 async def _serve_bmcs(options: argparse.Namespace) -> int:
     password = _first_line(options.password_file) if options.password_file else ""
     specs = [BmcSpec.parse(text, options.username, password) for text in options.bmc]
+    specs += [spec for text in options.fleet for spec in BmcSpec.fleet(text, options.username, password)]
+    if not specs:
+        raise SpecError("no BMC is asked for: --bmc NAME:PERSONALITY:ADDRESS:PORT, or --fleet")
+    # Each BMC holds its port by two sockets, beside its connections.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     stop = _stop_signal()
     async with Simulator(specs, speed=options.speed, control=options.control, state=options.state) as simulator:
         _ready(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import ipaddress
+import os
 import ssl
 import tempfile
 from dataclasses import dataclass
@@ -59,8 +60,16 @@ def new_certificate(name: str, address: str) -> Certificate:
 
 def load_into(context: ssl.SSLContext, certificate: Certificate) -> None:
     """Make new handshakes of a context show this certificate; open connections keep the old one."""
-    # ssl reads key pairs from files only; the file is 0600 and gone at once.
-    with tempfile.NamedTemporaryFile("w", suffix=".pem") as pair:
-        pair.write(certificate.certificate + certificate.key)
-        pair.flush()
-        context.load_cert_chain(Path(pair.name))
+    # ssl reads key pairs from files only. One in memory where there are such: a thousand BMCs do not wait for a disk.
+    pair = (certificate.certificate + certificate.key).encode()
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("certificate")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(pair)
+            file.flush()
+            context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+        return
+    with tempfile.NamedTemporaryFile(suffix=".pem") as named:  # 0600, and gone at once
+        named.write(pair)
+        named.flush()
+        context.load_cert_chain(Path(named.name))

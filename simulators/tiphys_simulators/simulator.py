@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import dataclasses
 import ipaddress
 import json
 import os
@@ -62,13 +63,38 @@ class BmcSpec:
 
     @classmethod
     def parse(cls, text: str, username: str = "", password: str = "") -> BmcSpec:
-        """From `name:personality:address:port`; an IPv6 address stands in brackets."""
+        """From `name:personality:address:port` or `name:personality:port`; an IPv6 address stands in brackets."""
         name, _, rest = text.partition(":")
         personality, _, endpoint = rest.partition(":")
-        address, _, port = endpoint.rpartition(":")
+        address, colon, port = endpoint.rpartition(":")
+        address = address if colon else "127.0.0.1"
         if not name or not address or not port.isdigit() or int(port) > 65535:
             raise SpecError(f"{text!r}: a BMC is written name:personality:address:port, e.g. r1:idrac9:127.0.0.2:8443")
         return cls(name, personality, address.strip("[]"), int(port), username, password)
+
+    @classmethod
+    def fleet(cls, text: str, username: str = "", password: str = "") -> list[BmcSpec]:
+        """Many at once, from `name:personality:address:port:count`: name-1, name-2, … at one address after the other.
+
+        The personality `*` stands for all of them in turn.
+        """
+        one, _, count = text.rpartition(":")
+        if not count.isdigit() or one.count(":") < 3:
+            raise SpecError(f"{text!r}: a fleet is written name:personality:address:port:count")
+        name, _, rest = one.partition(":")
+        kind, _, endpoint = rest.partition(":")
+        kinds = list(PERSONALITIES) if kind == "*" else [kind]
+        first = cls.parse(f"{name}:{kinds[0]}:{endpoint}", username, password)
+        address = ipaddress.ip_address(first.address)
+        return [
+            dataclasses.replace(
+                first,
+                name=f"{name}-{number + 1}",
+                personality=kinds[number % len(kinds)],
+                address=str(address + number),
+            )
+            for number in range(int(count))
+        ]
 
 
 def check_loopback(address: str) -> None:

@@ -69,6 +69,8 @@ class BmcService:
         self._listener: socket.socket | None = None
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._context.num_tickets = 0  # each would be kept for hours, on every BMC
+        self._context.options |= ssl.OP_NO_TICKET
         load_into(self._context, self.certificate)
         self._holder = _bound(address, port)
         self.address, self.port = self._holder.getsockname()[:2]
