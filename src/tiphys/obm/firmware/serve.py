@@ -55,6 +55,7 @@ def served(
         UsageError: there is no listening there, or the certificate cannot be used.
     """
     place = f"/{secrets.token_urlsafe(24)}/{quote(image.name)}"
+    context = _context(address, certificate) if scheme == "https" else None
     try:
         server = http.server.ThreadingHTTPServer((bind or address, port), _handler(image, place))
     except OSError as error:
@@ -63,10 +64,8 @@ def served(
             "say where the BMC finds this machine"
         ) from error
     server.daemon_threads = True
-    if scheme == "https":
-        server.socket = _context(address, certificate).wrap_socket(
-            server.socket, server_side=True, do_handshake_on_connect=False
-        )
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="image-server", daemon=True)
     thread.start()
     host = f"[{address}]" if ":" in address else address
