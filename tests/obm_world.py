@@ -219,19 +219,29 @@ class ObmWorld:
         **plan: Any,
     ) -> Updated:
         """`tiphys obm firmware update` without the command line."""
-        target = Target("r1", Expected(serial or self.bmc.identity.serial))
 
-        def work(bmc: Redfish, journal: Journal) -> Updated:
-            deadline = journal.pace.now() + dt.timedelta(seconds=timeout)
-            access = Access(bmc, journal, target, self.user, Secret(password), deadline)
+        def work(access: Access) -> Updated:
             source = plan.pop("source", None) or Source(image.url, image.version, image.sha256)
             rules = Rules(allow_downgrade=plan.pop("allow_downgrade", False), **plan.pop("rules", {}))
             sending = Sending(**plan.pop("sending", {}))
             cache = self.folder.parent / "images"
             return update(access, Plan(source, cache, model, rules=rules, sending=sending, **plan))
 
-        updated: Updated = self.run(work)
+        updated: Updated = self.access(work, timeout=timeout, password=password, serial=serial)
         return updated
+
+    def access(
+        self, work: Callable[[Access], Any], *, timeout: float = 7200, password: str = OLD, serial: str = ""
+    ) -> Any:
+        """Any operation on firmware without the command line."""
+        known = "" if self.bmc.personality == "smc-x10" else self.bmc.identity.serial  # nobody has filled an X10's in
+        target = Target("r1", Expected(serial or known))
+
+        def entered(bmc: Redfish, journal: Journal) -> Any:
+            deadline = journal.pace.now() + dt.timedelta(seconds=timeout)
+            return work(Access(bmc, journal, target, self.user, Secret(password), deadline))
+
+        return self.run(entered)
 
     def image(self, version: str = "99.1", **changes: Any) -> ServedImage:
         """An image of the BMC's own firmware, on the image server."""

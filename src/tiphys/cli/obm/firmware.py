@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,21 +37,26 @@ _PLAN = (*_VERSIONS, "action", "compliance", "component")
 
 
 def _add_inventory(parser: argparse.ArgumentParser) -> None:
-    add_common(parser, wait=600)
+    add_common(parser, wait=600, many=True)
     _add_timeout(parser)
 
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:
+    add_common(parser, wait=600, many=True)
+    _add_wanted(parser)
+
+
+def _add_update(parser: argparse.ArgumentParser) -> None:
     add_common(parser, wait=600)
+    _add_wanted(parser)
+    _add_post_again(parser)
+
+
+def _add_wanted(parser: argparse.ArgumentParser) -> None:
     _add_image(parser)
     _add_rules(parser)
     _add_sending(parser)
     _add_timeout(parser)
-
-
-def _add_update(parser: argparse.ArgumentParser) -> None:
-    _add_plan(parser)
-    _add_post_again(parser)
 
 
 def _add_wait(parser: argparse.ArgumentParser) -> None:
@@ -135,20 +141,48 @@ def _add_timeout(parser: argparse.ArgumentParser) -> None:
 
 
 def _inventory(options: argparse.Namespace) -> int:
-    return told(options, _VERSIONS, lambda: _looked(options, inventory))
+    return _looked(options, _VERSIONS, lambda: inventory, lambda found: _table(found["members"]))
 
 
 def _plan(options: argparse.Namespace) -> int:
-    def work() -> Mapping[str, Any]:
+    def work() -> Callable[[Access], Mapping[str, Any]]:
         wanted = _wanted(options)
-        return _looked(options, lambda access: plan(access, wanted))
+        return lambda access: plan(access, wanted)
 
-    return told(options, _PLAN, work)
+    return _looked(options, _PLAN, work, _against)
 
 
-def _looked(options: argparse.Namespace, work: Callable[[Access], Mapping[str, Any]]) -> Mapping[str, Any]:
-    found = _on_the_bmc(options, lambda access: look(access, lambda: work(access)))
-    return {"outcome": "dry-run", "reason": "", "changed": False, **found}
+def _looked(
+    options: argparse.Namespace,
+    outputs: tuple[str, ...],
+    work: Callable[[], Callable[[Access], Mapping[str, Any]]],
+    more: Callable[[Mapping[str, Any]], list[str]],
+) -> int:
+    """Look, tell it, and as text tell the details, too."""
+    kept: dict[str, Any] = {}
+
+    def looked() -> Mapping[str, Any]:
+        looking = work()
+        found = _on_the_bmc(options, lambda access: look(access, lambda: looking(access)))
+        kept.update({"outcome": "dry-run", "reason": "", "changed": False, **found})
+        return kept
+
+    code = told(options, outputs, looked)
+    if options.output == "text" and options.sink is None:
+        sys.stdout.write("".join(f"  {line}\n" for line in more(kept)))
+    return code
+
+
+def _table(members: list[Mapping[str, Any]]) -> list[str]:
+    rows = [[member["id"], member["version"] or "-", member["name"]] for member in members]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
+    return [f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}" for row in rows]
+
+
+def _against(found: Mapping[str, Any]) -> list[str]:
+    runs, wanted = found["version-before"] or "an untold version", found["version"] or "none"
+    facts = f"{found['compliance']}: {runs} runs, {wanted} is wanted"
+    return [facts, *(f"{one['reason']}: {one['message']}" for one in found.get("obstacles", []))]
 
 
 def _update(options: argparse.Namespace) -> int:

@@ -216,6 +216,10 @@ class Steps:
         if update.way != "stage":
             follow_upload(self._access, self._view)
             update = self._access.update
+            task = self._access.patiently(lambda: self._view.bmc.maybe(update.handle))
+            if self._view.maker.starts_itself(task):
+                self._access.note(start="")
+                return
         if not update.handle and update.way == "stage":
             raise Unknown(f"{self._where} has taken the image and does not say where it is; look at its inventory")
         if not self._may_send:

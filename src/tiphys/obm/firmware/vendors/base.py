@@ -182,6 +182,10 @@ class Maker:
         """
         return {}
 
+    def starts_itself(self, task: Json) -> bool:
+        """Whether the task of an upload is the update itself, though the maker's BMCs mostly want a second request."""
+        return False
+
     # Following
 
     def job_paths(self, handle: str) -> tuple[str, ...]:

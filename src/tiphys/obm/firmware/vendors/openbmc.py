@@ -10,7 +10,8 @@ import re
 from typing import Any
 
 from tiphys.obm.firmware.vendors.base import Component, Maker, Wish
-from tiphys.obm.shapes import Json
+from tiphys.obm.shapes import Json, part
+from tiphys.obm.transport import path_of
 
 __all__ = ["Nvidia", "OpenBmc"]
 
@@ -22,8 +23,9 @@ class OpenBmc(Maker):
     reset_after = 180.0
 
     def made(self, root: Json, service: Json) -> bool:
-        """By the fixed words of bmcweb's UpdateService: a stock service root names nobody."""
-        return service.get("Description") == "Service for Software Update"
+        """By bmcweb's fixed name of its Manager, or words of its UpdateService: a stock service root names nobody."""
+        manager = path_of(part(root, "Links", "ManagerProvidingService").get("@odata.id"))
+        return manager == "/redfish/v1/Managers/bmc" or service.get("Description") == "Service for Software Update"
 
     def form(self, wish: Wish, way: Any) -> dict[str, Any]:
         """The Manager as the one target; bmcweb refuses a second one, and any other parameter."""

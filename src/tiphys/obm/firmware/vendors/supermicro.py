@@ -48,7 +48,11 @@ class Supermicro(Maker):
     def ways(self, service: Json) -> tuple[Way, ...]:
         """Two steps where StartUpdate is offered."""
         start = action_of(service, "#UpdateService.StartUpdate")
-        return tuple(replace(way, start=start) if way.kind == "multipart" else way for way in super().ways(service))
+        return tuple(replace(way, start=start) for way in super().ways(service))
+
+    def starts_itself(self, task: Json) -> bool:
+        """`BMC Verify` is to be started, `BMC Update` is the update already."""
+        return "update" in str(task.get("Name") or "").casefold()
 
     def form(self, wish: Wish, way: Way) -> dict[str, Any]:
         """What is kept must be said; what is not said is overwritten, accounts included (RackHD on-tasks#343)."""
