@@ -20,6 +20,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -420,15 +421,19 @@ class Kubelet:
     def _stop(self, pod: Pod, reason: str, message: str) -> None:
         """End the processes of a pod; its shim does it, and tells when they have ended."""
         pod.stopping = True
+        self._tasks.spawn(self._order_stop(pod, reason, message))
+        if not pod.gone:
+            for name in pod.containers():
+                self._recorder.tell(pod.value, "Normal", "Killing", f"Stopping container {name}")
+
+    async def _order_stop(self, pod: Pod, reason: str, message: str) -> None:
+        order = partial(self._files.order_stop, pod.uid, reason, message, pod.grace)
         try:
-            self._files.order_stop(pod.uid, reason, message, pod.grace)
+            await asyncio.get_running_loop().run_in_executor(self._maker, order)
         except OSError as error:
             # Without the order the shim stops the pod all the same, by the pod's own grace period.
             _log.warning("pod %s is stopped without a reason: %s", pod, error)
         self._supervisor.signal(pod.uid, signal.SIGTERM)
-        if not pod.gone:
-            for name in pod.containers():
-                self._recorder.tell(pod.value, "Normal", "Killing", f"Stopping container {name}")
 
 
 def _boot_id() -> str:

@@ -93,7 +93,7 @@ def holder(pod_dir: int) -> int:
     Raises:
         FileNotFoundError: the pod was never started.
     """
-    fd = os.open(STATE, os.O_RDWR | os.O_CLOEXEC, dir_fd=pod_dir)
+    fd = os.open(STATE, os.O_RDONLY | os.O_CLOEXEC, dir_fd=pod_dir)
     try:
         asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
         kind, _, _, _, pid = struct.unpack(_FLOCK, fcntl.fcntl(fd, fcntl.F_GETLK, asked))

@@ -89,6 +89,7 @@ class KubeletSettings:
         memory: where files of secrets and tokens are kept while a pod runs: a tmpfs, never a disk.
         images: the image table; what it does not match gets `default_image`.
         default_image: this Python environment's commands, then the host's.
+        open_files: the soft and the hard limit of pods; None for those of this process.
         hidden: a directory of the host that no container sees: the server's, with its keys; "" for none.
         host_paths: prefixes of the host that hostPath volumes may show; () for none.
         sandbox: "auto": mount namespaces where the kernel lets this user have them, else `paths`.
@@ -107,6 +108,7 @@ class KubeletSettings:
             (("PATH", f"{Path(sys.executable).parent}:{DEFAULT_PATH}"), ("LANG", "C.UTF-8")),
         )
     )
+    open_files: tuple[int, int] | None = None
     hidden: str = ""
     host_paths: tuple[str, ...] = ()
     sandbox: Literal["auto", "namespaces", "paths"] = "auto"

@@ -7,8 +7,10 @@ the end of its socket, and another one takes its place. Nothing here decides wha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -199,6 +201,9 @@ class _Zygote:
                 # Nothing of the server's environment reaches a pod, not even /proc/PID/environ of a Python step.
                 env={"PATH": os.defpath, "LANG": "C.UTF-8"},
             )
+        if self._settings.open_files is not None:
+            with contextlib.suppress(ProcessLookupError):  # then it is told below
+                resource.prlimit(self._process.pid, resource.RLIMIT_NOFILE, self._settings.open_files)
         self._socket = ours
         loop.add_reader(ours, self._read)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import asyncio.sslproto
 import contextlib
 import logging
 import os
@@ -33,6 +34,7 @@ from tiphys.kubelet.kubelet import Captured, Kubelet
 from tiphys.kubelet.settings import KubeletSettings, Limits
 from tiphys.local.admission import NODE, place_pod, refuse_fields
 from tiphys.local.config import Settings
+from tiphys.local.descriptors import raise_limit
 from tiphys.local.images import WELL_KNOWN
 from tiphys.local.place import HOST, Place
 from tiphys.workflow.controller import rbac as controller_rbac
@@ -53,6 +55,10 @@ _ROLES = (
     # As in Argo's own quick start: a workflow of namespace argo that names no account can hand on outputs.
     Role("executor", ("ServiceAccount", "default"), executor_rbac.RULES, "argo"),
 )
+
+
+# A buffer of a connection: a quarter of a megabyte each by default, which thousands of watches would fill memory with.
+asyncio.sslproto.SSLProtocol.max_size = 2**15
 
 
 class Local:
@@ -90,6 +96,7 @@ class Local:
                 port,
                 HOST,
                 NODE,
+                open_files=raise_limit(),
                 hidden=str(settings.data_dir),
                 images=(*settings.images, *WELL_KNOWN),
                 host_paths=settings.host_paths,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pathlib
+import resource
 import select
 import signal
 import socket
@@ -244,3 +246,23 @@ def test_a_stop_ends_the_watches_of_others_and_leaves_nothing_in_the_log(stopped
         stopped.tiphys("down")
         assert (stopped.folder / "tiphys.log").read_text() == ""
         watch.kill()
+
+
+def test_the_server_has_as_many_connections_as_its_user_may_and_steps_what_it_was_started_with(
+    stopped: Cluster, tmp_path: pathlib.Path
+) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    manifest = tmp_path / "limit.json"
+    container = {"image": "python:3", "command": ["sh", "-c", "ulimit -Sn"]}
+    spec = {"entrypoint": "main", "templates": [{"name": "main", "container": container}]}
+    about = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"generateName": "limit-"}}
+    manifest.write_text(json.dumps({**about, "spec": spec}))
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        stopped.tiphys("up", "-d")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    server = int((stopped.folder / "tiphys.db.lock").read_text())
+    assert resource.prlimit(server, resource.RLIMIT_NOFILE) == (hard, hard)
+    assert ": 256\n" in stopped.tiphys("submit", "--log", str(manifest))

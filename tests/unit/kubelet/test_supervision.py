@@ -145,6 +145,13 @@ def test_a_disk_that_stalls_holds_up_a_start_and_nothing_else(on_node, folder, m
                 await node.create(name, "sh", "-c", f"echo {name} >> {folder}/ran")
                 assert await asyncio.to_thread(waits.wait, 5)
             await node.ended(name)
+        await node.create("long", "sleep", "60")
+        await node.running("long")
+        with stalled(files, "order_stop") as waits:
+            gone = asyncio.ensure_future(node.until("long", lambda pod: pod.get("deleted")))
+            await node.admin.delete(PODS, "long", "default")
+            assert await asyncio.to_thread(waits.wait, 5)
+        await gone
         with stalled(os, "fdatasync") as waits:
             journal.forget((), always=True)
             assert await asyncio.to_thread(waits.wait, 5)
