@@ -70,8 +70,10 @@ async def _scenario(node: Node, folder: Path, chance: random.Random) -> None:
         await node.create(name, *(python if number % 2 else ("sh", "-c", script)))
     for _ in range(_KILLS):
         await asyncio.sleep(chance.uniform(0.05, 0.4))
-        if node.supervisor().processes and all(node.supervisor().processes):
-            await _strike(node, chance)
+        async with asyncio.timeout(20):  # a kubelet that has never begun may be killed too often to begin
+            while node.kubelet._listed is not None:
+                await asyncio.sleep(0.01)
+        await _strike(node, chance)
     phases = {name: (await node.ended(name, 40))["status"]["phase"] for name in names}
     began, ended = (collections.Counter((folder / count).read_text().split()) for count in ("began", "ended"))
     assert max(began.values()) == 1, "none runs twice"

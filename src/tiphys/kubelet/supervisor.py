@@ -209,7 +209,7 @@ class _Zygote:
         try:
             return await asyncio.wait_for(asyncio.shield(self._ready), _READY_SECONDS)
         except (TimeoutError, ConnectionError) as error:
-            self.close()
+            self._hang_up()
             await self._gone()
             said = (self._settings.root / "zygote.log").read_text(errors="replace").strip().splitlines()[-1:]
             why = said[0] if said else "it said nothing"
@@ -222,14 +222,17 @@ class _Zygote:
 
     def close(self) -> None:
         """End it, by closing its socket; what it was asked for it still forks."""
+        self._hang_up()
+        if self._restarting is not None:
+            self._restarting.cancel()
+
+    def _hang_up(self) -> None:
         if self._socket is not None:
             loop = asyncio.get_running_loop()
             loop.remove_reader(self._socket)
             loop.remove_writer(self._socket)
             self._socket.close()
             self._socket = None
-        if self._restarting is not None:
-            self._restarting.cancel()
 
     async def end(self) -> None:
         """Close it, and wait until it has forked what it was asked for and gone."""
@@ -297,7 +300,7 @@ class _Zygote:
 
     def _lost(self) -> None:
         lost, self._asked = list(self._asked), deque()
-        self.close()
+        self._hang_up()
         if self._ready is not None and not self._ready.done():
             self._ready.set_exception(ConnectionError("ended"))
             return

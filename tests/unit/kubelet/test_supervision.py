@@ -501,3 +501,28 @@ def test_a_journal_that_cannot_be_made_shorter_stays_as_it_is(tmp_path, monkeypa
     monkeypatch.undo()
     journal.close()
     assert Journal(path, "boot2").of_earlier_boots == {"a", "b"}
+
+
+async def _kill_the_next(node, before: int) -> int:
+    """Kill the first zygote as soon as it is another one than before; its pid."""
+    async with asyncio.timeout(10):
+        while (node.supervisor().processes or [0])[0] in (0, before):
+            await asyncio.sleep(0)
+    pid = node.supervisor().processes[0]
+    os.kill(pid, signal.SIGKILL)
+    return pid
+
+
+def test_a_zygote_that_is_killed_again_on_its_way_up_is_started_again(on_node) -> None:
+    async def scenario(node) -> None:
+        await node.run("warm-up", "true")
+        pid = await _kill_the_next(node, 0)
+        for _ in range(2):
+            pid = await _kill_the_next(node, pid)
+        assert (await node.run("p", "true"))["status"]["phase"] == "Succeeded"
+        node.crash()
+        await node.begin()
+        await _kill_the_next(node, 0)
+        assert (await node.run("q", "true"))["status"]["phase"] == "Succeeded"
+
+    on_node(scenario)
