@@ -95,6 +95,8 @@ def _speak_of(folder: Path) -> list[bytes]:
     return found
 
 
+# A kubelet that is gone lets go of processes that it has not waited for.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 @pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.conformance) for seed in range(3, 13))])
 def test_every_end_is_true_whatever_is_killed(seed) -> None:
     async def main(folder: Path) -> None:
