@@ -495,11 +495,17 @@ def test_a_line_cut_off_by_a_power_cut_takes_no_other_with_it(tmp_path) -> None:
 def test_a_journal_that_cannot_be_made_shorter_stays_as_it_is(tmp_path, monkeypatch) -> None:
     path = tmp_path / "started"
     asyncio.run(_intend(path, "boot1", "a", "b"))
-    journal = Journal(path, "boot1")
-    monkeypatch.setattr(os, "write", lambda _fd, data: len(data) // 2)
-    journal.forget({"a", "b"}, always=True)
-    monkeypatch.undo()
-    journal.close()
+
+    async def shorten() -> None:
+        journal = Journal(path, "boot1")
+        monkeypatch.setattr(os, "write", lambda _fd, data: len(data) // 2)
+        journal.forget({"a"}, always=True)
+        assert journal._writer is not None
+        await journal._writer
+        monkeypatch.undo()
+        journal.close()
+
+    asyncio.run(shorten())
     assert Journal(path, "boot2").of_earlier_boots == {"a", "b"}
 
 
