@@ -190,17 +190,21 @@ class _Zygote:
         ours.setblocking(False)
         loop = asyncio.get_running_loop()
         self._ready = loop.create_future()
-        with theirs, (self._settings.root / "zygote.log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *_command(self._settings, self._python, theirs.fileno()),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=(theirs.fileno(),),
-                cwd="/",
-                # Nothing of the server's environment reaches a pod, not even /proc/PID/environ of a Python step.
-                env={"PATH": os.defpath, "LANG": "C.UTF-8"},
-            )
+        try:
+            with theirs, (self._settings.root / "zygote.log").open("ab") as log:
+                self._process = await asyncio.create_subprocess_exec(
+                    *_command(self._settings, self._python, theirs.fileno()),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=(theirs.fileno(),),
+                    cwd="/",
+                    # Nothing of the server's environment reaches a pod, not even /proc/PID/environ of a Python step.
+                    env={"PATH": os.defpath, "LANG": "C.UTF-8"},
+                )
+        except BaseException:  # let go of while it was being made: it ends when nobody holds the other end
+            ours.close()
+            raise
         if self._settings.open_files is not None:
             with contextlib.suppress(ProcessLookupError):  # then it is told below
                 resource.prlimit(self._process.pid, resource.RLIMIT_NOFILE, self._settings.open_files)
