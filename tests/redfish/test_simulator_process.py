@@ -158,3 +158,16 @@ def test_a_hundred_bmcs_in_one_process() -> None:
     with running_simulator([BmcSpec(f"r{number}", "idrac9", f"127.0.1.{number}") for number in range(1, 101)]) as many:
         answers = [Probe(bmc).request("GET", "/redfish/v1").body["Oem"]["Dell"]["ServiceTag"] for bmc in many]
     assert len(set(answers)) == 100
+
+
+def test_a_fleet_is_many_bmcs_of_one_line_and_says_when_it_cannot_be_read() -> None:
+    specs = BmcSpec.fleet("r:*:127.0.1.255:8443:15")
+    assert [(spec.name, spec.personality, spec.address, spec.port) for spec in (specs[0], specs[1], specs[14])] == [
+        ("r-1", "generic", "127.0.1.255", 8443),
+        ("r-2", "idrac8", "127.0.2.0", 8443),
+        ("r-15", "generic", "127.0.2.13", 8443),
+    ]
+    for text in ("r:generic:127.0.0.1:8443", "r:generic:127.0.0.1:8443:many", "r:none:127.0.0.1:1:2", "r"):
+        with pytest.raises(SpecError):
+            BmcSpec.fleet(text)
+    assert BmcSpec.parse("r1:xcc:8443").address == "127.0.0.1"

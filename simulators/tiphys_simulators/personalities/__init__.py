@@ -26,7 +26,7 @@ PERSONALITIES: dict[str, Personality] = {personality.id: personality for persona
 
 @functools.cache
 def router_of(name: str) -> Router:
-    """The routes of a personality: those of every BMC but the ones it lacks, then its own."""
+    """The routes of a personality: those of every BMC, where it has them, then its own."""
     personality, own = next(row for row in _TABLE if row[0].id == name)
     common = (
         *tree.ROUTES,
@@ -36,4 +36,4 @@ def router_of(name: str) -> Router:
         *task_service.routes(personality),
         *update_service.routes(personality),
     )
-    return Router([*(route for route in common if route.pattern not in personality.lacks), *own])
+    return Router([*common, *own])

@@ -107,6 +107,10 @@ class Nvidia(OpenBmc):
         super().__init__(registry, manager, prefix)
         self.ids = ids
 
+    def update_service(self, bmc: Machine, body: Json) -> Json:
+        """There are Actions, but a SimpleUpdate only on BlueField."""
+        return {**body, "Actions": {**body.get("Actions", {}), "Oem": {}}}
+
     def firmware_inventory(self, bmc: Machine) -> Iterable[InventoryEntry]:
         """Further devices' firmware is not simulated."""
         for component in bmc.components:

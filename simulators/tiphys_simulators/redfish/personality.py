@@ -200,7 +200,6 @@ class Personality:
         features: the query parameters of GET that it supports.
         ways: how firmware gets in; None = there is no UpdateService.
         monitors: the URI of task monitors; `random_monitors`: their names do not tell their tasks'.
-        lacks: patterns of routes that every other BMC has and this one has not.
     """
 
     id: str
@@ -238,4 +237,3 @@ class Personality:
     features: tuple[str, ...] = ()
     monitors: str = "/redfish/v1/TaskService/TaskMonitors/{task}"
     random_monitors: bool = False
-    lacks: tuple[str, ...] = ()

@@ -189,6 +189,7 @@ class Filter:
         name, word, literal = self._tokens[:3]
         del self._tokens[:3]
         compare, wanted = self._OPERATORS[word], self._value(literal)
+        kind = int | float if isinstance(wanted, float) else type(wanted)
 
         def test(body: Json) -> bool:
             found: Any = body
@@ -196,7 +197,7 @@ class Filter:
                 found = found.get(part) if isinstance(found, dict) else None
             if word in ("eq", "ne"):
                 return bool(compare(found, wanted))
-            return isinstance(found, type(wanted)) and bool(compare(found, wanted))
+            return isinstance(found, kind) and bool(compare(found, wanted))
 
         return test
 
