@@ -31,7 +31,10 @@ _SETTLE = dt.timedelta(seconds=900)
 _STAGED = dt.timedelta(seconds=60)
 """How long work must say that it waits before it is believed to wait for the host."""
 
-_RESET_AGAIN = dt.timedelta(seconds=1800)
+_RESET_AGAIN = dt.timedelta(seconds=300)
+"""How long a BMC that was told to restart must have stayed up, answering, until it is believed not to have heard it."""
+
+_RESETS = 2
 _GOOD_READS = 3
 _AT_WORK = ("running", "waiting", "lost")
 
@@ -51,6 +54,7 @@ class Followed:
         self._shown = ""
         self._since = self._now()
         self._version, self._reads = "", 0
+        self._resets = 0
 
     def to_the_end(self) -> str:
         """The version read back, which is the wanted one.
@@ -63,14 +67,14 @@ class Followed:
         while True:
             try:
                 self._look()
+                if self._reads >= _GOOD_READS:
+                    return self._version
+                self._judge(self._now() - self._since)
             except Unreachable as error:
                 self._access.come_back(error)
                 self._since, self._reads = self._now(), 0
-                continue
-            if self._reads >= _GOOD_READS:
-                return self._version
-            self._judge(self._now() - self._since)
-            self._access.wait()
+            else:
+                self._access.wait()
 
     def to_the_verdict(self) -> None:
         """Until the task of an upload has ended well.
@@ -161,18 +165,19 @@ class Followed:
             raise self._unchanged()
 
     def _reset(self) -> None:
-        """Tell the BMC to restart; again only when the last time is long ago."""
+        """Tell the BMC to restart; again where a killed run left open whether it was told."""
         now, last = self._now(), self._access.update.reset
         if last is not None and now - last < _RESET_AGAIN:
-            if now - self._since > _SETTLE:
-                raise self._staged("reset", "the BMC is restarted, which it was told and does not do")
             return
+        if self._resets == _RESETS:
+            raise self._staged("reset", "the BMC is restarted, which it was told twice and does not do")
         action = part(self._view.manager(), "Actions", "#Manager.Reset")
         path, kinds = path_of(action.get("target")), texts(action.get("ResetType@Redfish.AllowableValues"))
         if not path or not self._may_send:
             raise self._staged("reset", "the BMC is restarted")
         kind = "ForceRestart" if kinds and "GracefulRestart" not in kinds else "GracefulRestart"
         self._access.note(reset=now)
+        self._resets += 1
         _log.info("the BMC is told to restart: a BMC of this maker does not do so after an update")
         try:
             answer = self._view.bmc.change("POST", path, {"ResetType": kind})
@@ -181,7 +186,6 @@ class Followed:
         if not answer.ok:
             said = explain(answer.status, answer.body)
             raise self._staged("reset", f"the BMC is restarted; it answers {said} to {kind}")
-        self._since = self._now()
 
     def _staged(self, reason: str, when: str) -> Staged:
         update = self._access.update

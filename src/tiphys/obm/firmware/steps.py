@@ -119,10 +119,16 @@ class Steps:
             self._look_for_it()
         return self._onwards()
 
-    def release(self) -> None:
-        """Give the update service back, if it was claimed and no update runs any more."""
+    def release(self, *, staged: bool = False) -> None:
+        """Give the update service back if it was claimed, unless an update of ours is known to run.
+
+        Args:
+            staged: it does not run, it waits.
+        """
         update = self._access.journal.record.update
-        if update is None or not update.claimed or update.state != "ended" or not self._may_send:
+        if update is None or not update.claimed or not self._may_send:
+            return
+        if update.state == "accepted" and not staged:
             return
         try:
             if self._view.service().get("HttpPushUriTargetsBusy") is not False:
@@ -208,6 +214,8 @@ class Steps:
             error.version_before = before
             if isinstance(error, UpdateFailed | VersionUnchanged | RolledBack):  # all others leave the end open
                 self._access.note(state="ended")
+            if isinstance(error, Staged):
+                self.release(staged=True)
             raise
         self._access.note(state="ended")
         return Updated("updated", True, f"{self._where} runs {version}; it was {before}", version, before)
