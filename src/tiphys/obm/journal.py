@@ -150,22 +150,24 @@ class Journal:
         if lease.record.device != self.record.device:
             _log.info("this BMC was last reached as %s; both names share its allowance", lease.record.device)
         before, self._bmc = self._bmc, lease
-        tried = self._tried_before(bmc, before)
-        if tried - set(lease.record.attempts) or lease.record.device != self.record.device:
-            together = sorted(tried | set(lease.record.attempts), key=lambda attempt: attempt.at)
+        known = lease.record.attempts
+        others = [attempt for attempt in self._tried_before(bmc, before) if attempt not in known]
+        if others or lease.record.device != self.record.device:
+            together = sorted([*known, *others], key=lambda attempt: attempt.at)
             lease.write(attempts=tuple(together[-_ATTEMPTS_KEPT:]), device=self.record.device)
         if before is not None:
             before.give_back()
         if self.record.bmc != bmc or self.record.attempts:
             self.write(bmc=bmc, attempts=())
 
-    def _tried_before(self, bmc: str, before: Lease | None) -> set[Attempt]:
+    def _tried_before(self, bmc: str, before: Lease | None) -> tuple[Attempt, ...]:
         """What this device had tried under another identity: a new certificate or UUID gives no new allowance."""
-        tried = set(self.record.attempts) | set(before.record.attempts if before is not None else ())
-        if before is None and self.record.bmc not in ("", bmc):
-            old = self._beside(self.record.bmc).load_record()
-            tried |= set(old.attempts if old is not None else ())
-        return tried
+        if before is not None:
+            return before.record.attempts
+        if self.record.bmc in ("", bmc):
+            return self.record.attempts
+        old = self._beside(self.record.bmc).load_record()
+        return (*self.record.attempts, *(old.attempts if old is not None else ()))
 
     def write_bmc(self, **changes: Any) -> None:
         """Change fields of the BMC's own record, durably."""
