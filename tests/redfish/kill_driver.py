@@ -19,7 +19,7 @@ from typing import Any
 
 from tiphys.cli import obm  # noqa: F401 - loaded before the forks
 from tiphys.cli.main import main
-from tiphys.credentials.directory import DirectoryStore
+from tiphys.credentials.kept import KeptStore
 from tiphys.obm.transport import Transport
 
 _boundaries = itertools.count(1)
@@ -51,7 +51,7 @@ def _run(words: list[str], folder: pathlib.Path) -> int:
         return 1
 
 
-DirectoryStore._save = _between(DirectoryStore._save)  # type: ignore[method-assign]
+KeptStore._save = _between(KeptStore._save)  # type: ignore[method-assign]
 Transport.send = _between(Transport.send)  # type: ignore[method-assign]
 
 for line in sys.stdin:

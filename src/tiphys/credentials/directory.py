@@ -1,72 +1,75 @@
-"""Records and passwords in files, for a person without a cluster; mode 0600, replaced whole, synced to the disk.
+"""Documents in files, for a person without a cluster; mode 0600, replaced whole, synced to the disk.
 
-The compare-and-swap is on the files' content, under a lock of the folder, so two processes of one machine are safe.
+The compare-and-swap is on the files' content, under a lock of the folder, so the processes of one machine are safe.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tiphys.credentials.documents import object_name, passwords_from, passwords_to, record_from, record_to
+from tiphys.credentials.documents import texts
+from tiphys.credentials.kept import KeptStore
+from tiphys.credentials.options import Options
+from tiphys.credentials.provider import ABSENT, Document, Key, Unclosed
 from tiphys.errors import StoreError
 from tiphys.kit.codec import DecodeError, decode, encode
-from tiphys.obm.record import Conflict, Passwords, Record
+from tiphys.obm.record import Conflict
 
-__all__ = ["DirectoryStore", "process_gone", "process_name"]
+__all__ = ["DirectoryProvider", "DirectoryStore", "opened", "process_gone", "process_name", "sync_folder"]
+
+_LONGEST = 240
 
 
-class DirectoryStore:
-    """`obm.record.Store` for one BMC.
+def opened(options: Options) -> DirectoryProvider:
+    """`dir:PATH`."""
+    return DirectoryProvider(options.path("dir:PATH"))
+
+
+class DirectoryProvider(Unclosed):
+    """`Provider`: a file for each document.
 
     Args:
-        folder: made if it is not there.
+        folder: made at the first write if it is not there.
     """
 
-    def __init__(self, folder: Path, device: str) -> None:
+    local = True
+
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._record_file = folder / f"{object_name('obm-record', device)}.json"
-        self._passwords_file = folder / f"{object_name('obm-passwords', device)}.json"
-        self._seen: dict[Path, bytes | None] = {}
+
+    def where(self, key: Key) -> str:
+        """See `Provider`."""
+        return str(self._path(key))
+
+    def read(self, key: Key) -> Document:
+        """See `Provider`."""
+        path = self._path(key)
+        data = _read(path)
+        if data is None:
+            return ABSENT
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"--state-dir {folder} cannot be made: {error.strerror}") from error
+            values = {"record": data.decode()} if key.kind == "obm-record" else texts(decode(data), str(path))
+        except (DecodeError, UnicodeDecodeError):
+            raise StoreError(f"{path} is not as it was written; look at it") from None
+        return Document(values, _version(data))
 
-    def load_record(self) -> Record | None:
-        """See `Store`."""
-        data = self._load(self._record_file)
-        return record_from(data.decode(), str(self._record_file)) if data else None
-
-    def save_record(self, record: Record) -> None:
-        """See `Store`."""
-        self._save(self._record_file, record_to(record).encode())
-
-    def load_passwords(self) -> Passwords:
-        """See `Store`."""
-        data = self._load(self._passwords_file)
-        try:
-            values = decode(data) if data else {}
-        except DecodeError:
-            raise StoreError(f"{self._passwords_file} is not as it was written; look at it") from None
-        return passwords_from(values, str(self._passwords_file))
-
-    def save_passwords(self, passwords: Passwords) -> None:
-        """See `Store`."""
-        self._save(self._passwords_file, encode(passwords_to(passwords)))
-
-    def _load(self, path: Path) -> bytes | None:
-        self._seen[path] = _read(path)
-        return self._seen[path]
-
-    def _save(self, path: Path, data: bytes) -> None:
+    def write(self, key: Key, values: Mapping[str, str], version: str) -> str:
+        """See `Provider`."""
+        path = self._path(key)
+        data = values["record"].encode() if key.kind == "obm-record" else encode(dict(values))
         draft = path.with_suffix(".new")
         try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self._folder} cannot be made: {error.strerror}") from error
+        try:
             with self._locked():
-                if _read(path) != self._seen.get(path):
+                if _version(_read(path)) != version:
                     raise Conflict(f"{path} was changed by somebody else")
                 descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
                 with os.fdopen(descriptor, "wb") as file:
@@ -74,14 +77,16 @@ class DirectoryStore:
                     file.flush()
                     os.fsync(file.fileno())
                 draft.replace(path)
-                folder = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
-                try:
-                    os.fsync(folder)
-                finally:
-                    os.close(folder)
+                sync_folder(self._folder)
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error.strerror}") from error
-        self._seen[path] = data
+        return _version(data)
+
+    def _path(self, key: Key) -> Path:
+        name = key.name
+        if len(name) > _LONGEST:  # a file's name has at most 255 bytes
+            name = f"{name[: _LONGEST - 17]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+        return self._folder / f"{name}.json"
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -91,6 +96,26 @@ class DirectoryStore:
             yield
         finally:
             os.close(descriptor)
+
+
+class DirectoryStore(KeptStore):
+    """`obm.record.Store` for one BMC, in files."""
+
+    def __init__(self, folder: Path, device: str) -> None:
+        super().__init__(DirectoryProvider(folder), device)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in it durable.
+
+    Raises:
+        OSError: it cannot be.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def process_name() -> str:
@@ -111,6 +136,10 @@ def _started(pid: int) -> str:
         return ""
     fields = text.rpartition(")")[2].split()
     return "" if fields[0] == "Z" else fields[19]
+
+
+def _version(data: bytes | None) -> str:
+    return "" if data is None else hashlib.sha256(data).hexdigest()
 
 
 def _read(path: Path) -> bytes | None:

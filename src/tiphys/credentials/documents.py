@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from tiphys.errors import StoreError
 from tiphys.kit.codec import DecodeError, decode, decode_as, encode
@@ -11,7 +12,7 @@ from tiphys.kit.names import fnv1a_32
 from tiphys.kit.redact import Secret
 from tiphys.obm.record import Passwords, Record, Rejected
 
-__all__ = ["object_name", "passwords_from", "passwords_to", "record_from", "record_to"]
+__all__ = ["object_name", "passwords_from", "passwords_to", "record_from", "record_to", "texts"]
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LONGEST = 253
@@ -68,3 +69,17 @@ def passwords_from(values: Mapping[str, str], where: str) -> Passwords:
         raise StoreError(f"{where}: `rejected` is not as it was written; delete that key") from None
     current, pending, previous = (Secret(values.get(name, "")) for name in ("current", "pending", "previous"))
     return Passwords(values.get("username", ""), current, pending, previous, rejected)
+
+
+def texts(value: Any, where: str) -> dict[str, str]:
+    """What was read is a document: texts by their names.
+
+    Raises:
+        StoreError: it is something else; names the key, shows no value.
+    """
+    if not isinstance(value, dict):
+        raise StoreError(f"{where} is not as it was written: an object with texts is needed; look at it")
+    for name, text in value.items():
+        if not isinstance(text, str):
+            raise StoreError(f"{where}: {name} must be a text, e.g. in quotes")
+    return value

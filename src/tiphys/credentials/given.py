@@ -13,7 +13,7 @@ from tiphys.errors import UsageError
 from tiphys.kit import yaml
 from tiphys.kit.redact import Secret
 
-__all__ = ["Given", "read_given", "read_legacy", "read_value"]
+__all__ = ["Given", "given_from", "read_given", "read_legacy", "read_value"]
 
 
 _KEYS = ("username", "password", "legacyPasswords", "adminUsername", "adminPassword")
@@ -60,34 +60,47 @@ def read_given(path: Path) -> Given:
     """
     if path == Path():
         raise UsageError("--credentials is needed: a YAML or JSON file with username and password")
-    values = _of_folder(path) if path.is_dir() else _of_file(path)
-    username, password = (_text(path, name, values.get(name)) for name in ("username", "password"))
+    needed = (
+        "; --credentials needs a YAML or JSON file with username and password, or a folder with these two files, "
+        "e.g. a mounted Secret"
+    )
+    return given_from(_of_folder(path) if path.is_dir() else _of_file(path), str(path), needed)
+
+
+def given_from(values: Mapping[str, object], where: str, needed: str = "") -> Given:
+    """Credentials of values read somewhere.
+
+    Args:
+        where: for messages.
+        needed: what to say beside the name of a value that is missing.
+
+    Raises:
+        UsageError: one is missing, empty, or holds what no header can carry.
+    """
+    username, password = (_text(where, name, values.get(name), needed) for name in ("username", "password"))
     if ":" in username:
-        raise UsageError(f"{path}: username has a colon, which no user name may have")
+        raise UsageError(f"{where}: username has a colon, which no user name may have")
     legacy = values.get("legacyPasswords") or []
     if not isinstance(legacy, list):
-        raise UsageError(f"{path}: legacyPasswords must be a list")
-    older = tuple(Secret(_text(path, "legacyPasswords", one)) for one in legacy)
-    return Given(username, Secret(password), older, _admin(path, values))
+        raise UsageError(f"{where}: legacyPasswords must be a list")
+    older = tuple(Secret(_text(where, "legacyPasswords", one, needed)) for one in legacy)
+    return Given(username, Secret(password), older, _admin(where, values, needed))
 
 
-def _admin(path: Path, values: Mapping[str, object]) -> tuple[str, Secret] | None:
+def _admin(where: str, values: Mapping[str, object], needed: str) -> tuple[str, Secret] | None:
     if not values.get("adminUsername") and not values.get("adminPassword"):
         return None
-    user, password = (_text(path, name, values.get(name)) for name in ("adminUsername", "adminPassword"))
+    user, password = (_text(where, name, values.get(name), needed) for name in ("adminUsername", "adminPassword"))
     return user, Secret(password)
 
 
-def _text(path: Path, name: str, value: object) -> str:
+def _text(where: str, name: str, value: object, needed: str) -> str:
     if value is None or value == "":
-        raise UsageError(
-            f"{path}: {name} is missing or empty; --credentials needs a YAML or JSON file with username and password, "
-            "or a folder with these two files, e.g. a mounted Secret"
-        )
+        raise UsageError(f"{where}: {name} is missing or empty{needed}")
     if not isinstance(value, str):
-        raise UsageError(f"{path}: {name} must be a text; put it in quotes")
+        raise UsageError(f"{where}: {name} must be a text; put it in quotes")
     if not value.isprintable():
-        raise UsageError(f"{path}: {name} has a control character, perhaps a second line")
+        raise UsageError(f"{where}: {name} has a control character, perhaps a second line")
     return value
 
 

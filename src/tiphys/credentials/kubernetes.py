@@ -12,14 +12,16 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from tiphys.credentials.documents import object_name, passwords_from, passwords_to, record_from, record_to
+from tiphys.credentials.kept import KeptStore
+from tiphys.credentials.options import Options
+from tiphys.credentials.provider import ABSENT, Document, Key
 from tiphys.errors import ApiError, StoreError
 from tiphys.kube.client.http import HttpClient
 from tiphys.kube.client.kubeconfig import Overrides, load
-from tiphys.kube.objects.resources import served
-from tiphys.obm.record import Conflict, Passwords, Record
+from tiphys.kube.objects.resources import Resource, served
+from tiphys.obm.record import Conflict
 
-__all__ = ["KubernetesStore", "connect"]
+__all__ = ["KubernetesProvider", "KubernetesStore", "connect", "opened"]
 
 _LABELS = {"app.kubernetes.io/managed-by": "tiphys-obm"}
 
@@ -37,77 +39,79 @@ def connect(kubeconfig: str = "", namespace: str = "", environ: Mapping[str, str
     return HttpClient(load(Overrides(kubeconfig=kubeconfig, namespace=namespace), environ), user_agent="tiphys-obm")
 
 
-class KubernetesStore:
-    """`obm.record.Store` for one BMC."""
+def opened(options: Options) -> KubernetesProvider:
+    """`kubernetes:NAMESPACE?kubeconfig=FILE`; both may be left out."""
+    client = connect(options.take("kubeconfig"), options.rest, options.environ)
+    return KubernetesProvider(client, options.rest)
 
-    def __init__(self, client: HttpClient, device: str, namespace: str = "") -> None:
+
+class KubernetesProvider:
+    """`Provider`: records are ConfigMaps, all else is Secrets, by the documents' names.
+
+    Args:
+        namespace: default: the client's own.
+    """
+
+    local = False
+
+    def __init__(self, client: HttpClient, namespace: str = "") -> None:
         self._client = client
         self._namespace = namespace or client.target.namespace
-        self._record = _Object(client, "configmaps", self._namespace, object_name("obm-record", device))
-        self._passwords = _Object(client, "secrets", self._namespace, object_name("obm-passwords", device))
+        self._seen: dict[Key, dict[str, Any]] = {}  # so that an update costs one request, and keeps others' labels
 
-    def load_record(self) -> Record | None:
-        """See `Store`."""
-        text = self._record.load().get("record")
-        return record_from(text, self._record.where) if text else None
+    def where(self, key: Key) -> str:
+        """See `Provider`."""
+        return f"{_resource(key).kind} {self._namespace}/{key.name}"
 
-    def save_record(self, record: Record) -> None:
-        """See `Store`."""
-        self._record.save({"record": record_to(record)})
-
-    def load_passwords(self) -> Passwords:
-        """See `Store`."""
+    def read(self, key: Key) -> Document:
+        """See `Provider`."""
         try:
-            values = {name: base64.b64decode(value).decode() for name, value in self._passwords.load().items()}
-        except (binascii.Error, UnicodeDecodeError):
-            raise StoreError(f"{self._passwords.where} holds something that is no text") from None
-        return passwords_from(values, self._passwords.where)
-
-    def save_passwords(self, passwords: Passwords) -> None:
-        """See `Store`."""
-        values = passwords_to(passwords)
-        self._passwords.save({name: base64.b64encode(value.encode()).decode() for name, value in values.items()})
-
-
-class _Object:
-    """One object, and its resourceVersion as last seen."""
-
-    def __init__(self, client: HttpClient, plural: str, namespace: str, name: str) -> None:
-        self._client = client
-        self._resource = served("", plural)
-        self._namespace = namespace
-        self._name = name
-        self._present: dict[str, Any] | None = None
-
-    @property
-    def where(self) -> str:
-        """For messages."""
-        return f"{self._resource.kind} {self._namespace}/{self._name}"
-
-    def load(self) -> dict[str, str]:
-        """Its `data`; empty where there is no such object."""
-        try:
-            self._present = self._client.get(self._resource, self._name, self._namespace).object
+            found = self._client.get(_resource(key), key.name, self._namespace).object
         except ApiError as error:
             if error.code != 404:
                 raise
-            self._present = None
-        data: dict[str, str] = (self._present or {}).get("data") or {}
-        return data
+            return ABSENT
+        self._seen[key] = found
+        data: dict[str, str] = found.get("data") or {}
+        if key.kind != "obm-record":
+            try:
+                data = {name: base64.b64decode(value).decode() for name, value in data.items()}
+            except (binascii.Error, UnicodeDecodeError):
+                raise StoreError(f"{self.where(key)} holds something that is no text") from None
+        return Document(data, found["metadata"]["resourceVersion"])
 
-    def save(self, data: dict[str, str]) -> None:
+    def write(self, key: Key, values: Mapping[str, str], version: str) -> str:
+        """See `Provider`."""
+        resource, data = _resource(key), dict(values)
+        if key.kind != "obm-record":
+            data = {name: base64.b64encode(value.encode()).decode() for name, value in data.items()}
         try:
-            if self._present is None:
-                value = {
-                    "apiVersion": "v1",
-                    "kind": self._resource.kind,
-                    "metadata": {"name": self._name, "namespace": self._namespace, "labels": _LABELS},
-                    "data": data,
-                }
-                self._present = self._client.create(self._resource, value, self._namespace).object
+            if not version:
+                metadata: dict[str, Any] = {"name": key.name, "namespace": self._namespace, "labels": _LABELS}
+                made = {"apiVersion": "v1", "kind": resource.kind, "metadata": metadata, "data": data}
+                written = self._client.create(resource, made, self._namespace).object
             else:
-                self._present = self._client.update(self._resource, {**self._present, "data": data}).object
+                present = self._seen.get(key) or self._client.get(resource, key.name, self._namespace).object
+                metadata = {**present["metadata"], "resourceVersion": version}
+                written = self._client.update(resource, {**present, "metadata": metadata, "data": data}).object
         except ApiError as error:
             if error.code in (404, 409):  # deleted, or created or changed by somebody else
-                raise Conflict(f"{self.where} was changed by somebody else") from error
+                raise Conflict(f"{self.where(key)} was changed by somebody else") from error
             raise
+        self._seen[key] = written
+        return str(written["metadata"]["resourceVersion"])
+
+    def close(self) -> None:
+        """See `Provider`."""
+        self._client.close()
+
+
+class KubernetesStore(KeptStore):
+    """`obm.record.Store` for one BMC, in a cluster."""
+
+    def __init__(self, client: HttpClient, device: str, namespace: str = "") -> None:
+        super().__init__(KubernetesProvider(client, namespace), device)
+
+
+def _resource(key: Key) -> Resource:
+    return served("", "configmaps" if key.kind == "obm-record" else "secrets")

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from tiphys.cli.obm.options import Host, state_folder
-from tiphys.credentials.directory import DirectoryStore, process_gone, process_name
+from tiphys.cli.obm.options import Host, provider_of
+from tiphys.credentials.directory import process_gone, process_name
+from tiphys.credentials.kept import KeptStore
 from tiphys.kit.clock import utc_now
 from tiphys.obm.entry import Target
 from tiphys.obm.journal import Journal, Pace
@@ -32,7 +33,7 @@ def on_the_bmc(options: argparse.Namespace, host: Host, work: Callable[[Redfish,
     Raises:
         ObmError: how it ended otherwise.
     """
-    stores, name, gone = _stores(options)
+    stores, name, gone = _stores(options, host)
     store, pace = stores(host.device), _pace(host.settings.simulated_speed)
     with Journal(store, host.device, pace, name, beside=stores, patience=options.wait, gone=gone) as journal:
         trust = trust_of(host.settings, journal.record.identity.fingerprint)
@@ -40,16 +41,14 @@ def on_the_bmc(options: argparse.Namespace, host: Host, work: Callable[[Redfish,
         return work(bmc, journal, Target(host.device, host.expected))
 
 
-def _stores(options: argparse.Namespace) -> tuple[Callable[[str], Store], str, Callable[[str], bool]]:
+def _stores(options: argparse.Namespace, host: Host) -> tuple[Callable[[str], Store], str, Callable[[str], bool]]:
     """What opens the store of a name, what this run is called, and whether another one is known to have ended."""
-    folder = state_folder(options)
-    if folder is not None:
-        return lambda name: DirectoryStore(folder, name), process_name(), process_gone
-    from tiphys.credentials.kubernetes import KubernetesStore, connect  # not loaded where no cluster is used
-
-    client = connect(options.kubeconfig, options.namespace)
+    provider = provider_of(options, host)
+    if provider.local:
+        return lambda name: KeptStore(provider, name), process_name(), process_gone
+    # Machines may have the same name: from another one nobody can tell whether a process still lives.
     run = f"{os.uname().nodename}/{os.getpid()}/{time.time_ns()}"
-    return lambda name: KubernetesStore(client, name, options.namespace), run, lambda _: False
+    return lambda name: KeptStore(provider, name), run, lambda _: False
 
 
 def _pace(speed: float) -> Pace:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tiphys.cli.obm.bmc import on_the_bmc
-from tiphys.cli.obm.options import add_common, host_of
+from tiphys.cli.obm.options import add_common, given_of, host_of, place_of
 from tiphys.cli.obm.report import BASIC, told
 from tiphys.cli.obm.rewrite import CredentialsFile
 from tiphys.credentials.given import Given, read_given, read_legacy
@@ -84,12 +84,13 @@ def _add_policy(parser: argparse.ArgumentParser) -> None:
 
 def _told(options: argparse.Namespace, work: Callable[[Work, Given], Ended]) -> int:
     def run() -> Mapping[str, Any]:
-        given = read_given(Path(options.credentials))
+        host = host_of(options)
+        given = given_of(options, host)
 
         def on(bmc: Redfish, journal: Journal, target: Target) -> Ended:
             return work(Work(bmc, journal, target), given)
 
-        ended = on_the_bmc(options, host_of(options), on)
+        ended = on_the_bmc(options, host, on)
         basic = {"outcome": ended.outcome, "reason": ended.reason, "changed": ended.changed, "message": ended.message}
         return basic | dict(ended.facts)
 
@@ -120,21 +121,20 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _rotate(options: argparse.Namespace) -> int:
-    """The file is rewritten where the account is its own; a folder is a mounted Secret, which nobody can write."""
+    """The credentials on record are rewritten where the account is theirs."""
 
     def work(work: Work, given: Given) -> Ended:
-        path = Path(options.credentials)
-        file = CredentialsFile(path)
-        own = options.account in ("", given.username)
-        written = own and not options.no_write_credentials and not path.is_dir()
-        if written and getattr(options, "shared_credentials", False):
+        place = place_of(options, host_of(options))
+        if options.no_write_credentials or options.account not in ("", given.username):
+            place = None
+        if isinstance(place, CredentialsFile) and getattr(options, "shared_credentials", False):
             raise UsageError(
                 "each BMC gets a password of its own, and one file cannot hold them all: give each host of the list "
                 "`credentials` of its own, or --no-write-credentials (the new passwords are then in the ledgers only)"
             )
-        if written and not options.dry_run:
-            file.check(given)
-        order = Order(_wanted(options, given), options.account, options.length, file.put if written else None)
+        if place is not None and not options.dry_run:
+            place.check(given)
+        order = Order(_wanted(options, given), options.account, options.length, place.put if place else None)
         return rotate(work, order, dry_run=options.dry_run)
 
     return _told(options, work)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tiphys.cli.obm.bmc import on_the_bmc
-from tiphys.cli.obm.options import add_common, host_of
+from tiphys.cli.obm.options import add_common, given_of, host_of
 from tiphys.cli.obm.report import BASIC, told
-from tiphys.credentials.given import read_given, read_value
+from tiphys.credentials.given import read_value
 from tiphys.errors import UsageError
 from tiphys.obm.entry import Target
 from tiphys.obm.firmware.access import Access
@@ -213,13 +213,14 @@ def _ended(ended: Updated) -> Mapping[str, Any]:
 
 
 def _on_the_bmc(options: argparse.Namespace, work: Callable[[Access], Any]) -> Any:
-    given = read_given(Path(options.credentials))
+    host = host_of(options)
+    given = given_of(options, host)
 
     def entered(bmc: Redfish, journal: Journal, target: Target) -> Any:
         deadline = journal.pace.now() + dt.timedelta(seconds=options.timeout)
         return work(Access(bmc, journal, target, given.username, given.password, deadline))
 
-    return on_the_bmc(options, host_of(options), entered)
+    return on_the_bmc(options, host, entered)
 
 
 # What is wanted

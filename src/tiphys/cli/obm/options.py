@@ -8,12 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tiphys.credentials.given import read_value
+from tiphys.cli.obm.rewrite import CredentialsFile
+from tiphys.credentials.directory import DirectoryProvider
+from tiphys.credentials.given import Given, read_given, read_value
+from tiphys.credentials.on_record import OnRecord
+from tiphys.credentials.provider import Provider
+from tiphys.credentials.stores import is_url, open_provider
 from tiphys.errors import UsageError
 from tiphys.obm.identity import Expected
 from tiphys.obm.settings import KEYS, Settings
 
-__all__ = ["Host", "add_common", "host_of", "state_folder"]
+__all__ = ["Host", "add_common", "given_of", "host_of", "place_of", "provider_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,7 @@ class Host:
     address: str
     settings: Settings
     expected: Expected
+    store: str
 
 
 def add_common(parser: argparse.ArgumentParser, *, wait: float, many: bool = False) -> None:
@@ -52,9 +58,18 @@ def add_common(parser: argparse.ArgumentParser, *, wait: float, many: bool = Fal
         "--credentials",
         default="",
         metavar="FILE",
-        help="YAML or JSON with username, password, legacyPasswords; or a folder with such files: a mounted Secret",
+        help="YAML or JSON with username, password, legacyPasswords; or a folder with such files: a mounted Secret; "
+        "or a URL as --store takes it (default: what --store has on record)",
     )
     parser.add_argument("--config", default="", metavar="DIR", help="the mounted ConfigMap obm")
+    parser.add_argument(
+        "--store",
+        default="",
+        metavar="URL",
+        help="where records and passwords are kept: kubernetes:, dir:PATH, encrypted:PATH?key-file=FILE, "
+        "command:PROGRAM, vault://HOST/MOUNT, and for reading env:PREFIX, nautobot://HOST "
+        "(default: key `store` of the configuration)",
+    )
     parser.add_argument("-n", "--namespace", default="", metavar="NS", help="keep the records in a cluster, there")
     parser.add_argument("--kubeconfig", default="", metavar="FILE", help="keep the records in that cluster")
     parser.add_argument("--state-dir", default="", metavar="DIR", help="keep the records in files there")
@@ -81,18 +96,67 @@ def host_of(options: argparse.Namespace) -> Host:
     if not device or not options.address:
         raise UsageError("--device and --address must not be empty: the inventory gave no device, or no address")
     folder = Path(options.config)
-    names = (*KEYS, *(f"{key}.{device}" for key in KEYS)) if options.config else ()
+    keys = (*KEYS, "store")
+    names = (*keys, *(f"{key}.{device}" for key in keys)) if options.config else ()
     values = {name: value for name in names if (value := read_value(folder, name)) is not None}
     if options.port:
         values[f"port.{device}"] = options.port
-    return Host(device, options.address, Settings.of(values, device), Expected(options.serial, options.uuid))
+    store = _store(options, values.get(f"store.{device}", values.get("store", "")).strip())
+    return Host(device, options.address, Settings.of(values, device), Expected(options.serial, options.uuid), store)
 
 
-def state_folder(options: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> Path | None:
-    """Where records are kept in files; None = in a cluster: that of the pod this runs in, or one that was named."""
-    if options.state_dir:
-        return Path(options.state_dir)
-    if options.namespace or options.kubeconfig or "KUBERNETES_SERVICE_HOST" in environ:
-        return None
+def _store(options: argparse.Namespace, configured: str) -> str:
+    """The one place that was named on the command line, else the configured one."""
+    places = {"--store": options.store, "--state-dir": options.state_dir}
+    places["--namespace or --kubeconfig"] = options.namespace or options.kubeconfig
+    named = [option for option, value in places.items() if value]
+    if len(named) > 1:
+        raise UsageError(f"{' and '.join(named)} name different places to keep records in; give one of them")
+    return options.store or ("" if named else configured)
+
+
+def provider_of(options: argparse.Namespace, host: Host, environ: Mapping[str, str] = os.environ) -> Provider:
+    """Where records and passwords are kept: the place named, else the cluster of the pod this runs in, else files.
+
+    Raises:
+        UsageError: the place cannot be used as it is named.
+    """
+    if host.store:
+        return open_provider(host.store, environ)
+    if not options.state_dir and (options.namespace or options.kubeconfig or "KUBERNETES_SERVICE_HOST" in environ):
+        from tiphys.credentials.kubernetes import KubernetesProvider, connect  # not loaded where no cluster is used
+
+        return KubernetesProvider(connect(options.kubeconfig, options.namespace, environ), options.namespace)
     state = environ.get("XDG_STATE_HOME") or Path(environ.get("HOME") or "~").expanduser() / ".local" / "state"
-    return Path(state) / "tiphys" / "obm"
+    return DirectoryProvider(Path(options.state_dir) if options.state_dir else Path(state) / "tiphys" / "obm")
+
+
+def given_of(options: argparse.Namespace, host: Host, environ: Mapping[str, str] = os.environ) -> Given:
+    """The credentials on record: of --credentials, a file or a place, else of the place where the records are kept.
+
+    Raises:
+        UsageError, StoreError: there are none, or they cannot be used.
+    """
+    place = _on_record(options, host, environ)
+    return read_given(Path(options.credentials)) if place is None else place.read()
+
+
+def place_of(
+    options: argparse.Namespace, host: Host, environ: Mapping[str, str] = os.environ
+) -> CredentialsFile | OnRecord | None:
+    """Where a new password is put on record; None = nowhere: a folder is a mounted Secret, which nobody can write."""
+    place = _on_record(options, host, environ)
+    if place is not None:
+        return place
+    path = Path(options.credentials)
+    return None if path.is_dir() else CredentialsFile(path)
+
+
+def _on_record(options: argparse.Namespace, host: Host, environ: Mapping[str, str]) -> OnRecord | None:
+    """None where --credentials names a file or a folder."""
+    url = options.credentials or host.store
+    if options.credentials and not is_url(options.credentials):
+        return None
+    if not url:
+        raise UsageError("--credentials FILE is needed, or a --store URL that has the credentials on record")
+    return OnRecord(open_provider(url, environ), host.device)
