@@ -24,6 +24,7 @@ from tiphys_simulators.nautobot import NautobotService
 
 NAMESPACE = "argo-events"
 WORKFLOWS = pathlib.Path(__file__).parent.parent / "workflows"
+VARIANTS = WORKFLOWS / "variants"
 
 _WORKFLOWS = served("argoproj.io", "workflows")
 _REVIEWS = served("authorization.k8s.io", "subjectaccessreviews")
@@ -89,7 +90,11 @@ class Templates:
 
     def secret(self, name: str, **values: str) -> None:
         """Put a Secret."""
-        data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+        self.secret_bytes(name, {key: value.encode() for key, value in values.items()})
+
+    def secret_bytes(self, name: str, values: dict[str, bytes]) -> None:
+        """Put a Secret that holds any bytes."""
+        data = {key: base64.b64encode(value).decode() for key, value in values.items()}
         self.put({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data})
 
     def nautobot(self, url: str, token: str) -> None:
@@ -183,6 +188,17 @@ class Outcome:
         found = self.nodes.get(self.name, {}).get("outputs", {}).get("parameters", [])
         return {parameter["name"]: parameter["value"] for parameter in found}
 
+    def nodes_outputs(self, name: str) -> str:
+        """An output parameter of any node; the same wherever it is."""
+        found = [
+            parameter["value"]
+            for node in self.nodes.values()
+            for parameter in node.get("outputs", {}).get("parameters", [])
+            if parameter["name"] == name
+        ]
+        assert len(set(found)) == 1, self.told()
+        return str(found[0])
+
     def messages(self) -> str:
         """All that a person is told."""
         return "\n".join([self.message, *(node.get("message", "") for node in self.nodes.values())])
@@ -191,6 +207,29 @@ class Outcome:
         """The node that is shown under a name."""
         (found,) = [node for node in self.nodes.values() if node["displayName"] == display_name]
         return found
+
+
+def read_by_environment(templates: Templates, consumer: str, hostname: str) -> Outcome:
+    """A workflow that uses get-obm-creds as others do: by templateRef, then an environment from its Secret."""
+    env = [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": "{{inputs.parameters.secret}}", "key": key}}}
+        for name, key in (("OBM_USERNAME", "username"), ("OBM_PASSWORD", "password"))
+    ]
+    get: dict[str, Any] = {"name": "get", "templateRef": {"name": "get-obm-creds", "template": "main"}}
+    get["arguments"] = {"parameters": [{"name": "hostname", "value": hostname}]}
+    use: dict[str, Any] = {"name": "use", "template": "use"}
+    use["arguments"] = {"parameters": [{"name": "secret", "value": "{{steps.get.outputs.parameters.secret}}"}]}
+    container = {"image": "tiphys:0.1.0", "command": ["sh", "-c", consumer], "env": env}
+    spec = {
+        "serviceAccountName": "workflow",
+        "entrypoint": "main",
+        "podGC": {"strategy": "OnWorkflowCompletion"},
+        "templates": [
+            {"name": "main", "steps": [[get], [use]]},
+            {"name": "use", "inputs": {"parameters": [{"name": "secret"}]}, "container": container},
+        ],
+    }
+    return templates.submit(spec)
 
 
 class ScriptedNautobot(NautobotService):

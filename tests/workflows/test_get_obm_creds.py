@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from templates_world import Outcome, Templates
+from templates_world import Templates, read_by_environment
 
 
 @pytest.fixture(autouse=True)
@@ -20,40 +20,19 @@ def fleet(templates: Templates) -> Iterator[Templates]:
             templates.remove("Secret", name)
 
 
-def read(templates: Templates, consumer: str, hostname: str) -> Outcome:
-    """A workflow that uses the template as others do: by templateRef, then an environment from its Secret."""
-    env = [
-        {"name": name, "valueFrom": {"secretKeyRef": {"name": "{{inputs.parameters.secret}}", "key": key}}}
-        for name, key in (("OBM_USERNAME", "username"), ("OBM_PASSWORD", "password"))
-    ]
-    get = {"name": "get", "templateRef": {"name": "get-obm-creds", "template": "main"}}
-    get["arguments"] = {"parameters": [{"name": "hostname", "value": hostname}]}
-    use = {"name": "use", "template": "use"}
-    use["arguments"] = {"parameters": [{"name": "secret", "value": "{{steps.get.outputs.parameters.secret}}"}]}
-    container = {"image": "tiphys:0.1.0", "command": ["sh", "-c", consumer], "env": env}
-    spec = {
-        "serviceAccountName": "workflow",
-        "entrypoint": "main",
-        "podGC": {"strategy": "OnWorkflowCompletion"},
-        "templates": [
-            {"name": "main", "steps": [[get], [use]]},
-            {"name": "use", "inputs": {"parameters": [{"name": "secret"}]}, "container": container},
-        ],
-    }
-    return templates.submit(spec)
-
-
 def test_the_devices_own_secret(templates: Templates) -> None:
     templates.secret("obm-creds", username="fleet", password="not this one")
     templates.secret("obm-creds-host.domain.local", username="root", password="p4ss'\"$ word")
     check = """[ "$OBM_USERNAME" = root ] && [ "$OBM_PASSWORD" = "p4ss'\\"\\$ word" ]"""
-    outcome = read(templates, check, "host.domain.local")
+    outcome = read_by_environment(templates, check, "host.domain.local")
     outcome.succeeded()
 
 
 def test_the_fleets_secret_where_the_device_has_none(templates: Templates) -> None:
     templates.secret("obm-creds", username="fleet", password="everybody's")
-    outcome = read(templates, '[ "$OBM_USERNAME/$OBM_PASSWORD" = "fleet/everybody\'s" ]', "host.domain.local")
+    outcome = read_by_environment(
+        templates, '[ "$OBM_USERNAME/$OBM_PASSWORD" = "fleet/everybody\'s" ]', "host.domain.local"
+    )
     outcome.succeeded()
 
 
@@ -113,6 +92,6 @@ def test_without_a_hostname(templates: Templates, hostname: str) -> None:
 def test_the_password_is_in_no_workflow_and_no_pod(templates: Templates) -> None:
     password = "correct horse battery"
     templates.secret("obm-creds", username="root", password=password)
-    outcome = read(templates, "true", "host.domain.local")
+    outcome = read_by_environment(templates, "true", "host.domain.local")
     for form in (password, base64.b64encode(password.encode()).decode()):
         assert form not in str(outcome.workflow)

@@ -13,7 +13,7 @@ from tiphys.errors import UsageError
 from tiphys.kit import yaml
 from tiphys.kit.redact import Secret
 
-__all__ = ["Given", "given_from", "read_given", "read_legacy", "read_value"]
+__all__ = ["Given", "given_from", "read_given", "read_legacy", "read_value", "values_of"]
 
 
 _KEYS = ("username", "password", "legacyPasswords", "adminUsername", "adminPassword")
@@ -113,13 +113,21 @@ def _of_file(path: Path) -> dict[str, object]:
     text = read_value(path.parent, path.name)
     if text is None:
         raise UsageError(f"{path} does not exist; --credentials needs a file with username and password")
+    return values_of(text, str(path))
+
+
+def values_of(text: str, where: str) -> dict[str, object]:
+    """Of YAML or JSON, for `given_from`.
+
+    Raises:
+        UsageError: it is neither, or has keys that nobody knows.
+    """
     try:
         values = yaml.load(text)
     except UsageError:
-        raise UsageError(f"{path} is not YAML or JSON") from None  # the parser's words may hold the password
-    unknown = sorted(set(values) - set(_KEYS)) if isinstance(values, dict) else []
-    if not isinstance(values, dict) or unknown:
-        raise UsageError(f"{path} must have the keys {', '.join(_KEYS)} and no other")
+        raise UsageError(f"{where} is not YAML or JSON") from None  # the parser's words may hold the password
+    if not isinstance(values, dict) or set(values) - set(_KEYS):
+        raise UsageError(f"{where} must have the keys {', '.join(_KEYS)} and no other")
     return values
 
 
