@@ -30,9 +30,8 @@ def test_the_devices_own_secret(templates: Templates) -> None:
 
 def test_the_fleets_secret_where_the_device_has_none(templates: Templates) -> None:
     templates.secret("obm-creds", username="fleet", password="everybody's")
-    outcome = read_by_environment(
-        templates, '[ "$OBM_USERNAME/$OBM_PASSWORD" = "fleet/everybody\'s" ]', "host.domain.local"
-    )
+    check = '[ "$OBM_USERNAME/$OBM_PASSWORD" = "fleet/everybody\'s" ]'
+    outcome = read_by_environment(templates, check, "host.domain.local")
     outcome.succeeded()
 
 

@@ -90,10 +90,10 @@ def opened(options: Options) -> VaultProvider:
     namespace = options.take("namespace", environ.get("VAULT_NAMESPACE", ""))
     session = requests.Session()
     session.trust_env = False
+    session.verify = ca or True  # hvac 2.4 goes by the session, whatever `verify` it is given
     client = hvac.Client(
         url=address,
         token="",
-        verify=ca or True,
         timeout=options.seconds("timeout", 30),
         session=session,
         namespace=namespace or None,
@@ -282,9 +282,11 @@ class VaultProvider:
             raise StoreError(f"{self._mount} in the Vault at {self._client.url} is no key-value engine of version 2")
 
 
-def _said(error: Exception) -> str:
-    """What Vault says is its own words on one line; it repeats no value."""
-    return " ".join(str(error).split("\n")[0].split(", on ")[0].split())[:300] or type(error).__name__
+def _said(error: exceptions.VaultError) -> str:
+    """Vault's own words on one line; they repeat no value."""
+    words = " ".join(" ".join(error.errors or ()).split())
+    words = re.sub(r"^\d+ errors? occurred: ", "", words).replace("* ", "")
+    return words[:300] or type(error).__name__
 
 
 def _unanswered(address: str, error: requests.RequestException) -> str:
