@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import yaml
 
 from real_nautobot import Nautobot
+from templates_world import VARIANTS, WORKFLOWS, Templates, read_by_environment
 from tiphys.credentials.given import Given
 from tiphys.credentials.on_record import read_on_record
 from tiphys.credentials.provider import Provider
@@ -142,3 +144,23 @@ def test_a_token_without_the_right(world: World) -> None:
         read_on_record(world.store(user="viewer"), DEVICE)
     with pytest.raises(StoreError, match=r"refuses /dcim/devices/: .*see the token's rights"):
         read_on_record(world.store(user="stranger"), DEVICE)
+
+
+def test_the_template_for_it(world: World, templates: Templates) -> None:
+    group, _ = world.group(
+        username=("text-file", {"path": "/run/obm/secrets/user"}),
+        password=("text-file", {"path": "/run/obm/secrets/{{ obj.name }}"}),
+    )
+    world.of_device(group)
+    place = world.nautobot.url.removeprefix("http://")
+    url = f"nautobot+http://{place}?token-file=/run/obm/nautobot/token&files=/run/obm/secrets"
+    templates.config_map("obm", credentials=url)
+    templates.secret("nautobot-token", token=world.nautobot.tokens["admin"])
+    templates.secret("obm-secrets", **{"user": "root", DEVICE: "p4ss w\u00f6rd"})
+    templates.put(yaml.safe_load((VARIANTS / "get-obm-creds-nautobot.yaml").read_text()))
+    try:
+        read_by_environment(templates, '[ "$OBM_USERNAME/$OBM_PASSWORD" = "root/p4ss wörd" ]', DEVICE).succeeded()
+        templates.run("get-obm-creds", hostname="nobody").failed("no device is called 'nobody' in the Nautobot at")
+    finally:
+        templates.put(yaml.safe_load((WORKFLOWS / "get-obm-creds.yaml").read_text()))
+        templates.remove("ConfigMap", "obm")

@@ -16,7 +16,7 @@ from obm_world import NEW, OLD
 from tiphys.credentials.encrypted import EncryptedProvider
 from tiphys.credentials.given import Given
 from tiphys.credentials.kept import KeptStore
-from tiphys.credentials.on_record import write_on_record
+from tiphys.credentials.on_record import read_on_record, write_on_record
 from tiphys.kit.redact import Secret
 from tiphys_simulators import BmcHandle, BmcSpec, running_simulator
 from vault_stand_in import standing_in
@@ -35,10 +35,10 @@ def legacy(tmp_path: pathlib.Path) -> str:
     return f"--legacy={tmp_path}/legacy"
 
 
-def sync(bmc: BmcHandle, *more: str, **environment: str) -> tuple[int, dict[str, object], str]:
+def sync(bmc: BmcHandle, *more: str, operation: str = "sync", **environment: str) -> tuple[int, dict[str, object], str]:
     """Exit code, result, and all that was said."""
     target = ["--device=r1", f"--address={bmc.address}", f"--port={bmc.port}", f"--serial={bmc.identity.serial}"]
-    command = [sys.executable, "-m", "tiphys.cli.main", "obm", "creds", "sync", *target, *more]
+    command = [sys.executable, "-m", "tiphys.cli.main", "obm", "creds", operation, *target, *more]
     env = {name: value for name, value in os.environ.items() if name != "KUBECONFIG"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=50, env={**env, **environment}, check=False)
     return done.returncode, json.loads(done.stdout or "{}"), done.stdout + done.stderr
@@ -115,3 +115,35 @@ def test_what_cannot_be_meant_is_named(bmc: BmcHandle, words: list[str], said: s
     assert (code, result["outcome"]) == (1, "error"), told
     assert said in str(result["message"])
     assert "Traceback" not in told
+
+
+def test_a_new_password_is_put_on_record_where_the_old_one_was(bmc: BmcHandle, tmp_path: pathlib.Path) -> None:
+    key = secrets.token_bytes(32)
+    (tmp_path / "key").write_text(key.hex())
+    store = EncryptedProvider(tmp_path / "fleet.store", key, "key")
+    write_on_record(store, "", Given("admin", Secret(OLD)))
+    url = f"--store=encrypted:{tmp_path}/fleet.store?key-file={tmp_path}/key"
+    code, result, said = sync(bmc, url, operation="rotate", HOME=str(tmp_path))
+    assert (code, result["outcome"]) == (0, "changed"), said
+    own = read_on_record(store, "r1").password
+    assert own != Secret(OLD)
+    assert own == KeptStore(store, "r1").load_passwords().current
+    assert read_on_record(store, "r2").password == Secret(OLD)  # the fleet's stays
+    assert own.reveal() not in said
+    code, result, said = sync(bmc, url, operation="check", HOME=str(tmp_path))
+    assert (code, result["outcome"]) == (0, "in-sync"), said
+
+
+def test_a_record_that_cannot_be_written_is_told_before_the_password_is_changed(
+    bmc: BmcHandle, tmp_path: pathlib.Path
+) -> None:
+    where = ["--credentials=env:BMC", f"--state-dir={tmp_path}/state"]
+    environ = {"BMC_USERNAME": "admin", "BMC_PASSWORD": OLD}
+    code, result, said = sync(bmc, *where, operation="rotate", **environ)
+    assert (code, result["outcome"]) == (1, "error"), said
+    assert "env:BMC can only be read" in str(result["message"])
+    assert "or give --no-write-credentials" in str(result["message"])
+    code, result, said = sync(bmc, *where, operation="check", **environ)
+    assert (code, result["outcome"]) == (0, "in-sync"), said
+    code, result, said = sync(bmc, *where, "--no-write-credentials", operation="rotate", **environ)
+    assert (code, result["outcome"]) == (0, "changed"), said

@@ -62,7 +62,12 @@ class OnRecord:
         Raises:
             StoreError, Conflict: it cannot be.
         """
-        write_on_record(self.provider, self.device, given)
+        try:
+            write_on_record(self.provider, self.device, given)
+        except StoreError as error:
+            raise StoreError(
+                f"{error}; or give --no-write-credentials: the new password is then in the ledger only"
+            ) from error
 
     def put(self, password: Secret) -> None:
         """Put a new password on record.

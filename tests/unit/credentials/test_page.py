@@ -1,4 +1,4 @@
-"""What docs/how-to/passwords.md shows of a program in front of `pass`; here is a `pass` that answers as the real one."""
+"""What docs/how-to/passwords.md shows of a program in front of `pass`; this `pass` answers as the real one does."""
 
 from __future__ import annotations
 
