@@ -10,6 +10,7 @@ from tiphys.cli.grammar import Flag, Options
 from tiphys.cli.render.humanize import moment
 from tiphys.cli.session import WORKFLOWS, Object, Session
 from tiphys.errors import UsageError
+from tiphys.kube.objects import selectors
 from tiphys.workflow.operations.labels import COMPLETED, PHASE, PREVIOUS_NAME
 
 __all__ = ["FIELD_SELECTOR", "SELECTOR", "Filter", "list_workflows", "named_or_selected"]
@@ -58,6 +59,7 @@ def list_workflows(session: Session, wanted: Filter) -> list[Object]:
 
     Raises:
         UsageError: an age that is none, or --completed together with --running.
+        ApiError: a selector that is none, or the API's own.
     """
     now = session.now()
     since, older = _before(wanted.since, now), _before(wanted.older, now)
@@ -91,6 +93,7 @@ def named_or_selected(session: Session, options: Options) -> list[str]:
 def _selector(session: Session, wanted: Filter) -> str:
     if wanted.completed and wanted.running:
         raise UsageError("--completed and --running cannot be used together")
+    selectors.labels(wanted.labels)  # alone, so that an error speaks of what was given
     terms = [wanted.labels] if wanted.labels else []
     if wanted.status:
         terms.append(f"{PHASE} in ({','.join(wanted.status)})")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from tiphys.cli.checking import check
 from tiphys.cli.command import Command
@@ -22,7 +21,7 @@ from tiphys.cli.session import (
     warn,
 )
 from tiphys.errors import ApiError, UsageError
-from tiphys.kit.clock import rfc3339
+from tiphys.kit.clock import from_rfc3339, rfc3339
 from tiphys.workflow.operations.labels import INSTANCE, SCHEDULED_TIME
 from tiphys.workflow.operations.submit import SubmitOptions, from_cron_workflow, from_template, with_options
 
@@ -65,7 +64,7 @@ def _submit_options(options: Options) -> SubmitOptions:
     scheduled = options.text("scheduled-time")
     if scheduled:
         try:
-            datetime.fromisoformat(scheduled)
+            from_rfc3339(scheduled)
         except ValueError as error:
             raise UsageError(
                 "scheduled-time contains invalid time.RFC3339 format. (e.g.: `2006-01-02T15:04:05-07:00`)"
@@ -121,7 +120,12 @@ def _from_resource(session: Session, source: str) -> Object:
     if kind in _TEMPLATE_KINDS or kind in _CLUSTER_KINDS:
         return from_template(name, cluster_scope=kind in _CLUSTER_KINDS)
     if kind in _CRON_KINDS:
-        cron = session.client.get(CRON_WORKFLOWS, name, session.namespace).object
+        try:
+            cron = session.client.get(CRON_WORKFLOWS, name, session.namespace).object
+        except ApiError as error:
+            if error.code == 403:
+                raise  # it is shown with the rule that would allow it
+            raise UsageError(f"failed to submit workflow: {in_argos_words(error)}") from error
         return from_cron_workflow(cron, rfc3339(session.now()))
     raise UsageError(
         f"failed to submit workflow: rpc error: code = InvalidArgument desc = Resource kind '{kind}' is not supported "

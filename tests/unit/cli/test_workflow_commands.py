@@ -235,6 +235,17 @@ def test_a_manifest_with_a_namespace_of_its_own_is_waited_for_there(
     assert " Succeeded at " in text
 
 
+def test_an_error_speaks_of_what_was_given(run: Run, one: Callable[[str], str]) -> None:
+    code, _, err = run("list", "-l", "a in (b")
+    assert code == 1
+    assert "(in 'a in (b')" in err
+    said = 'rpc error: code = NotFound desc = cronworkflows.argoproj.io "no" not found'
+    assert run("submit", "--from", "cronwf/no") == (1, "", f"Error: failed to submit workflow: {said}\n")
+    code, _, err = run("submit", one("true"), "--scheduled-time", "2026-11-24")
+    assert code == 1
+    assert "scheduled-time contains invalid time.RFC3339 format" in err
+
+
 def test_a_denial_comes_with_the_rule_that_would_allow_it(run: Run, namespace: str, one: Callable[[str], str]) -> None:
     user = f"system:serviceaccount:{namespace}:default"
     code, _, err = run("--as", user, "list")
