@@ -172,8 +172,8 @@ VENDORS = {
 def test_rf_update_updates_the_firmware(peers: pathlib.Path, personality: str, tmp_path: pathlib.Path) -> None:
     image = tmp_path / "firmware.bin"
     image.write_bytes(build_image(VENDORS[personality], "BMC", "98.7.6"))
-    with in_use(personality, speed=100) as (bmc,):
-        bmc.set_faults(reboot={"after": 100_000})  # it logs out before the restart
+    with in_use(personality, speed=10) as (bmc,):  # faster, and an XCC's session of 300 s ends too soon
+        bmc.set_faults(reboot={"after": 100_000}, task_seconds=30)  # it logs out before the restart
         user = bmc.factory_credentials[0]
         tool = [peers / "python", peers / "rf_update.py", "-u", user, "-p", PASSWORD, "-r", bmc.url]
         done = run(*tool, "--image", image)

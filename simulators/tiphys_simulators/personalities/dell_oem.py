@@ -7,6 +7,7 @@ from tiphys_simulators.http import Json, Response
 from tiphys_simulators.redfish.account_service import apply_password, refuse_when_locked_down
 from tiphys_simulators.redfish.accounts import Account
 from tiphys_simulators.redfish.bmc import Bmc
+from tiphys_simulators.redfish.bodies import collection
 from tiphys_simulators.redfish.machine import Machine
 from tiphys_simulators.redfish.messages import Message, RedfishError, extended_info
 from tiphys_simulators.redfish.routes import Exchange, Route
@@ -61,16 +62,7 @@ def job(update: Update, bmc: Machine) -> Json:
 def _jobs(exchange: Exchange) -> Response:
     path = exchange.request.path.rstrip("/")
     kind = "Job" if path == _JOBS else "DellJob"
-    members = [{"@odata.id": f"{path}/{identity}"} for identity in exchange.bmc.updates]
-    return Response(
-        body={
-            "@odata.id": path,
-            "@odata.type": f"#{kind}Collection.{kind}Collection",
-            "Name": "JobQueue",
-            "Members": members,
-            "Members@odata.count": len(members),
-        }
-    )
+    return collection(path, kind, "JobQueue", [f"{path}/{identity}" for identity in exchange.bmc.updates])
 
 
 def _job_of(exchange: Exchange) -> Update:

@@ -8,6 +8,7 @@ from typing import Any
 from tiphys_simulators.http import Json, Response
 from tiphys_simulators.redfish.accounts import Account, PasswordRefusedError
 from tiphys_simulators.redfish.bmc import Bmc
+from tiphys_simulators.redfish.bodies import collection
 from tiphys_simulators.redfish.etags import check_precondition, etag_of, with_etag
 from tiphys_simulators.redfish.messages import Message, RedfishError, extended_info
 from tiphys_simulators.redfish.personality import Personality
@@ -84,16 +85,8 @@ def _patch_service(exchange: Exchange) -> Response:
 
 def _collection(exchange: Exchange) -> Response:
     bmc = exchange.bmc
-    members = [{"@odata.id": bmc.account_path(account)} for account in bmc.accounts.values()]
-    return Response(
-        body={
-            "@odata.id": bmc.personality.accounts,
-            "@odata.type": "#ManagerAccountCollection.ManagerAccountCollection",
-            "Name": "Accounts Collection",
-            "Members@odata.count": len(members),
-            "Members": members,
-        }
-    )
+    paths = [bmc.account_path(account) for account in bmc.accounts.values()]
+    return collection(bmc.personality.accounts, "ManagerAccount", "Accounts Collection", paths)
 
 
 def _account_of(exchange: Exchange) -> Account:
@@ -260,15 +253,8 @@ def _delete(exchange: Exchange) -> Response:
 
 
 def _roles(exchange: Exchange) -> Response:
-    members = [{"@odata.id": f"{_ROLES}/{role}"} for role in exchange.bmc.personality.roles]
-    return Response(
-        body={
-            "@odata.id": _ROLES,
-            "@odata.type": "#RoleCollection.RoleCollection",
-            "Name": "Roles Collection",
-            "Members@odata.count": len(members),
-            "Members": members,
-        }
+    return collection(
+        _ROLES, "Role", "Roles Collection", [f"{_ROLES}/{role}" for role in exchange.bmc.personality.roles]
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 from tiphys_simulators.http import Response
+from tiphys_simulators.redfish.bodies import collection
 from tiphys_simulators.redfish.routes import Exchange, Route
 
 __all__ = ["ROUTES"]
@@ -13,17 +14,9 @@ INTERFACES = "/redfish/v1/Managers/{id}/EthernetInterfaces"
 
 
 def _interfaces(exchange: Exchange) -> Response:
-    path = exchange.request.path.rstrip("/")
     _check(exchange)
-    return Response(
-        body={
-            "@odata.id": path,
-            "@odata.type": "#EthernetInterfaceCollection.EthernetInterfaceCollection",
-            "Name": "Ethernet Interface Collection",
-            "Members@odata.count": 1,
-            "Members": [{"@odata.id": f"{path}/1"}],
-        }
-    )
+    path = exchange.request.path.rstrip("/")
+    return collection(path, "EthernetInterface", "Ethernet Interface Collection", [f"{path}/1"])
 
 
 def _interface(exchange: Exchange) -> Response:

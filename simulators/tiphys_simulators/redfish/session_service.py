@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tiphys_simulators.clock import iso
 from tiphys_simulators.http import Json, Response
+from tiphys_simulators.redfish.bodies import collection
 from tiphys_simulators.redfish.messages import Message, RedfishError, extended_info
 from tiphys_simulators.redfish.routes import Exchange, Route
 from tiphys_simulators.redfish.sessions import Session
@@ -31,16 +32,8 @@ def _service(exchange: Exchange) -> Response:
 
 def _collection(exchange: Exchange) -> Response:
     _check_present(exchange)
-    members = [{"@odata.id": f"{SESSIONS}/{session.id}"} for session in exchange.bmc.sessions.all()]
-    return Response(
-        body={
-            "@odata.id": SESSIONS,
-            "@odata.type": "#SessionCollection.SessionCollection",
-            "Name": "Session Collection",
-            "Members@odata.count": len(members),
-            "Members": members,
-        }
-    )
+    paths = [f"{SESSIONS}/{session.id}" for session in exchange.bmc.sessions.all()]
+    return collection(SESSIONS, "Session", "Session Collection", paths)
 
 
 def _body(session: Session) -> Json:

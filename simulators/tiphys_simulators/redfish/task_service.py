@@ -6,6 +6,7 @@ from tiphys_simulators.clock import iso
 from tiphys_simulators.http import Json, Response
 from tiphys_simulators.redfish.behaviour import TaskStep
 from tiphys_simulators.redfish.bmc import Bmc
+from tiphys_simulators.redfish.bodies import collection
 from tiphys_simulators.redfish.messages import Message, RedfishError, extended_info
 from tiphys_simulators.redfish.personality import Personality
 from tiphys_simulators.redfish.routes import Exchange, Route
@@ -98,16 +99,7 @@ def _service(exchange: Exchange) -> Response:
 
 
 def _collection(exchange: Exchange) -> Response:
-    members = [{"@odata.id": task_path(task)} for task in _known(exchange.bmc)]
-    return Response(
-        body={
-            "@odata.id": _TASKS,
-            "@odata.type": "#TaskCollection.TaskCollection",
-            "Name": "Task Collection",
-            "Members@odata.count": len(members),
-            "Members": members,
-        }
-    )
+    return collection(_TASKS, "Task", "Task Collection", [task_path(task) for task in _known(exchange.bmc)])
 
 
 def _get(exchange: Exchange) -> Response:

@@ -6,6 +6,7 @@ from tiphys_simulators.clock import iso
 from tiphys_simulators.http import Json, Response
 from tiphys_simulators.redfish.account_service import refuse_when_locked_down
 from tiphys_simulators.redfish.bmc import Bmc
+from tiphys_simulators.redfish.bodies import collection
 from tiphys_simulators.redfish.boot import write_boot
 from tiphys_simulators.redfish.messages import Message, RedfishError
 from tiphys_simulators.redfish.queries import supported
@@ -99,16 +100,7 @@ def _service_root(exchange: Exchange) -> Response:
 
 
 def _collection(path: str, kind: str, name: str, *identities: str) -> Response:
-    members = [{"@odata.id": f"{_ROOT}/{path}/{identity}"} for identity in sorted(identities)]
-    return Response(
-        body={
-            "@odata.id": f"{_ROOT}/{path}",
-            "@odata.type": f"#{kind}Collection.{kind}Collection",
-            "Name": name,
-            "Members@odata.count": len(members),
-            "Members": members,
-        }
-    )
+    return collection(f"{_ROOT}/{path}", kind, name, [f"{_ROOT}/{path}/{identity}" for identity in sorted(identities)])
 
 
 def _systems(exchange: Exchange) -> Response:

@@ -7,6 +7,7 @@ from typing import Any
 from tiphys_simulators.http import Json, Response
 from tiphys_simulators.redfish.account_service import refuse_when_locked_down
 from tiphys_simulators.redfish.bmc import Bmc
+from tiphys_simulators.redfish.bodies import collection
 from tiphys_simulators.redfish.etags import check_precondition, etag_of, with_etag
 from tiphys_simulators.redfish.messages import Message, RedfishError
 from tiphys_simulators.redfish.personality import InventoryEntry, Personality
@@ -146,16 +147,8 @@ def inventory_path(entry: InventoryEntry) -> str:
 
 def _inventory(exchange: Exchange) -> Response:
     bmc = exchange.bmc
-    members = [{"@odata.id": inventory_path(entry)} for entry in bmc.personality.dialect.firmware_inventory(bmc)]
-    response = Response(
-        body={
-            "@odata.id": INVENTORY,
-            "@odata.type": "#SoftwareInventoryCollection.SoftwareInventoryCollection",
-            "Name": "Firmware Inventory Collection",
-            "Members@odata.count": len(members),
-            "Members": members,
-        }
-    )
+    paths = [inventory_path(entry) for entry in bmc.personality.dialect.firmware_inventory(bmc)]
+    response = collection(INVENTORY, "SoftwareInventory", "Firmware Inventory Collection", paths)
     return with_etag(response, bmc.personality.dialect.inventory_etag(bmc))
 
 
