@@ -240,6 +240,7 @@ def test_fixed_slots_are_neither_made_nor_deleted(simulator: Simulator) -> None:
     body = {"UserName": "second", "Password": NEW, "RoleId": "Operator"}
     assert probe.request("POST", ACCOUNTS, body).status == 405
     assert probe.request("DELETE", f"{ACCOUNTS}/2").status == 405
+    assert probe.request("PATCH", f"{ACCOUNTS}/1", body).status == 400  # reserved
     assert probe.request("PATCH", f"{ACCOUNTS}/3", body).status == 200
     assert simulator["idrac9"].accepts("second", NEW) is False  # a filled slot is still disabled
     assert probe.request("PATCH", f"{ACCOUNTS}/3", {"Enabled": True}).status == 200

@@ -101,7 +101,9 @@ class Dell(Dialect):
         return f"JID_{int(now) % 10**9:09d}{number % 1000:03d}"
 
     def may_patch_account(self, bmc: Machine, account: Account) -> None:
-        """SWC1908: with the default password in use only the OEM attributes can change it (Dell issue 346)."""
+        """Slot 1 is reserved. SWC1908: the default password is changed by the OEM attributes only (Dell issue 346)."""
+        if account.id == "1":
+            raise RedfishError(400, Message("PropertyNotWritable", ("UserName",)))
         if bmc.behaviour.refuses_default_password and bmc.uses_factory_password(account):
             text = "Unable to complete the operation because the default password is still in use and must be changed."
             raise RedfishError(400, Message("IDRAC.2.9.SWC1908", (), text, "Critical"))
