@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks import engine, obm, simulators, start, store, workflows
+from benchmarks import engine, firmware, obm, simulators, start, store, workflows
 
 SUITES = {
     "start": start.measure,
@@ -14,6 +14,7 @@ SUITES = {
     "store": store.measure,
     "obm": obm.measure,
     "simulators": simulators.measure,
+    "firmware": firmware.measure,
 }
 
 

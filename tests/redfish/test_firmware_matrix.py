@@ -131,7 +131,9 @@ def test_every_handle_is_followed(world: ObmWorld, answer: str) -> None:
 def test_a_failure_is_told(world: ObmWorld, script: str) -> None:
     world.bmc.set_faults(task=script)
     error = fails(world, ObmError)
-    told = (RolledBack, VersionUnchanged) if script == "no-change" else (UpdateFailed, RolledBack)
+    told: tuple[type[ObmError], ...] = (UpdateFailed, RolledBack)
+    if script == "no-change":  # an X12 then has nothing that StartUpdate could start, and says so
+        told = (ImageRefused,) if world.bmc.personality == "smc-x12" else (RolledBack, VersionUnchanged)
     assert isinstance(error, told)
     assert error.version == error.version_before != ""
     sound(world)
@@ -251,7 +253,7 @@ def test_too_large(world: ObmWorld) -> None:
 
 
 @pytest.mark.conformance
-@each(*TAKES)
+@each("generic", "smc-x12", "ami")
 def test_no_licence(world: ObmWorld) -> None:
     world.bmc.set_faults(licensed=False)
     error = fails(world, RefusedByBmc)
@@ -289,8 +291,10 @@ def test_an_update_that_takes_the_password_away(world: ObmWorld) -> None:
     image = world.image()
     assert "obm-sync-creds" in str(fails(world, Unknown, image))
     assert world.logins("blocked") == 0
-    world.bmc.set_account(world.user, password=OLD)
     world.simulator.advance(7200)
+    world.bmc.set_account(world.user, password=OLD, must_change=True)
+    assert "changed since the update was sent" in str(fails(world, Unknown, image))
+    world.bmc.set_account(world.user, password=OLD, must_change=False)
     assert world.update(image).version == "99.1"
     sound(world)
 
@@ -307,7 +311,7 @@ def test_a_new_certificate_gets_no_secret(world: ObmWorld) -> None:
     assert world.logins() == logins
     world.values["tls.r1"] = f"sha256:{world.bmc.fingerprint}"
     assert world.update(image).version == "99.1"
-    sound(world)
+    assert world.bmc.counters()["update_posts"] == 1
 
 
 @pytest.mark.conformance
@@ -319,7 +323,7 @@ def test_a_wrong_password_costs_one_log_in(world: ObmWorld) -> None:
 
 
 @pytest.mark.conformance
-@each(*TAKES)
+@each(*(name for name in TAKES if name not in ("ami", "openbmc", "gb200")))  # these tell no serial number
 def test_another_machine_gets_no_image(world: ObmWorld) -> None:
     fails(world, RefusedIdentity, serial="OTHER77")
     assert world.bmc.counters()["update_posts"] == 0

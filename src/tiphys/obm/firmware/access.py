@@ -91,15 +91,21 @@ class Access:
         """
         until = min(self.deadline, self.journal.pace.now() + dt.timedelta(seconds=_LOGIN_SECONDS))
         patience = {"deadline": until, "most": _MISSES_AFTER_RESTART}
+        where = self.bmc.transport.where
         try:
             while not (verdict := attempt(self.bmc, self.journal, self.user, self.password, **patience)).right:
                 _log.info("the log-in after the restart was refused (%s)", verdict.detail)
                 self.wait(_LOGIN_PAUSE_SECONDS)
         except LockedOut as error:
             raise Unknown(
-                f"{self.bmc.transport.where} refuses the password on record since the update was sent; perhaps the "
+                f"{where} refuses the password on record since the update was sent; perhaps the "
                 "update took it away. Run obm-sync-creds, then this again: it looks first"
             ) from error
+        if verdict.kind == "change-required":
+            raise Unknown(
+                f"{where} wants the password of {self.user!r} changed since the update was sent. Run obm-sync-creds, "
+                "then this again: it looks first"
+            )
         return check_system(self.bmc, self.journal, self.target, done="The update was sent before")
 
     @property

@@ -17,7 +17,7 @@ from tiphys.obm.firmware.vendors.base import Progress
 from tiphys.obm.firmware.view import View
 from tiphys.obm.shapes import part, texts
 from tiphys.obm.transport import path_of
-from tiphys.obm.verdict import explain
+from tiphys.obm.verdict import explain, message_ids
 
 __all__ = ["Followed", "follow", "follow_upload"]
 
@@ -35,6 +35,9 @@ _RESET_AGAIN = dt.timedelta(seconds=300)
 """How long a BMC that was told to restart must have stayed up, answering, until it is believed not to have heard it."""
 
 _RESETS = 2
+_HIDDEN = {"PasswordChangeRequired", "InsufficientPrivilege"}
+"""Refusals of a GET that say something about the account, and nothing about the update."""
+
 _GOOD_READS = 3
 _AT_WORK = ("running", "waiting", "lost")
 
@@ -130,6 +133,11 @@ class Followed:
         if answer.status >= 500 or answer.status == 429:
             raise Unreachable(f"{self._where} answers {answer.status} to GET {update.handle}")
         body = answer.body or {}
+        if answer.status in (401, 403) and _HIDDEN & {word.rpartition(".")[2] for word in message_ids(body)}:
+            raise Unknown(
+                f"{self._where} no longer shows how the update goes ({explain(answer.status, body)}); perhaps it "
+                "took the account away. Run obm-sync-creds, then this again: it looks first"
+            )
         if answer.ok and body.get("JobState") and not body.get("TaskState"):
             return maker.job_progress(body)
         progress = of_monitor(answer.status, answer.body)

@@ -8,9 +8,7 @@ own signature.
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import http.server
-import ipaddress
 import re
 import secrets
 import ssl
@@ -20,10 +18,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from tiphys.errors import UsageError
 from tiphys.obm.firmware.image import Image
@@ -124,8 +118,10 @@ def _range(wanted: str, size: int) -> tuple[int, int]:
 def _context(address: str, certificate: Path | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if certificate is None:
+        from tiphys.obm.firmware.certificate import of_the_moment  # 12 MB and 0.1 s that other ways do not need
+
         with tempfile.NamedTemporaryFile(prefix="tiphys-", suffix=".pem") as file:  # ssl reads files only; mode 0600
-            file.write(_of_the_moment(address))
+            file.write(of_the_moment(address))
             file.flush()
             context.load_cert_chain(Path(file.name))
         return context
@@ -134,31 +130,3 @@ def _context(address: str, certificate: Path | None) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         raise UsageError(f"{certificate} holds no certificate with its key (PEM): {error}") from error
     return context
-
-
-def _of_the_moment(address: str) -> bytes:
-    """A certificate for this address and its key, PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tiphys image server")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([_name(address)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    plain = serialization.NoEncryption()
-    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    return certificate.public_bytes(serialization.Encoding.PEM) + secret
-
-
-def _name(address: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(address))
-    except ValueError:
-        return x509.DNSName(address)
