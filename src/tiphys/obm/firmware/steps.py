@@ -281,8 +281,12 @@ class Steps:
         elif busy(answer.body) or answer.status in (409, 429, 503):
             error = RefusedByBmc(said)
             error.reason = "busy"
-        elif answer.status in (401, 403, 404, 405):
+        elif answer.status in (401, 403):
             error = RefusedByBmc(said)
+        elif answer.status in (404, 405):
+            error = RefusedByBmc(
+                f"{said}. Its UpdateService names a way that is not there; --mechanism chooses another"
+            )
         error.version = error.version_before = self._access.update.version_before
         return error
 

@@ -6,9 +6,11 @@ Unreachable.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 
+from tiphys.obm.errors import RefusedByBmc
 from tiphys.obm.firmware.vendors import Maker, maker_of
 from tiphys.obm.firmware.vendors.base import Component, Progress
 from tiphys.obm.firmware.versions import same
@@ -17,6 +19,8 @@ from tiphys.obm.shapes import Json, line, part
 from tiphys.obm.transport import path_of
 
 __all__ = ["View", "finished", "standing"]
+
+_log = logging.getLogger(__name__)
 
 _UPDATE_SERVICE = "/redfish/v1/UpdateService"
 _TASK_SERVICE = "/redfish/v1/TaskService"
@@ -68,7 +72,7 @@ class View:
             return self.bmc.maybe(self._manager)
         named = path_of(part(self.bmc.root, "Links", "ManagerProvidingService").get("@odata.id"))
         first: Json = {}
-        for path in [named] if named else self.bmc.members(self.bmc.link("Managers", _MANAGERS)):
+        for path in [named] if named else self._members(self.bmc.link("Managers", _MANAGERS)):
             manager = self.bmc.maybe(path)
             first = first or manager
             if manager.get("ManagerType") == "BMC":
@@ -78,7 +82,7 @@ class View:
 
     def system(self) -> Json:
         """The first ComputerSystem."""
-        members = self.bmc.members(self.bmc.link("Systems", _SYSTEMS))
+        members = self._members(self.bmc.link("Systems", _SYSTEMS))
         return self.bmc.maybe(members[0]) if members else {}
 
     # Versions
@@ -86,7 +90,7 @@ class View:
     def inventory(self) -> Iterator[Json]:
         """The entries of the firmware inventory, read as they are asked for."""
         path = path_of(part(self.service(), "FirmwareInventory").get("@odata.id"))
-        for member in self.bmc.members(path) if path else []:
+        for member in self._members(path) if path else []:
             yield self.bmc.maybe(member)
 
     def version(self) -> str:
@@ -130,7 +134,7 @@ class View:
         found: list[str] = []
         for path in (path_of(part(self._task_service(), "Tasks").get("@odata.id")), self.maker.jobs):
             if path and (path != self.maker.jobs or self.bmc.maybe(path)):
-                found += self.bmc.members(path)
+                found += self._members(path)
         return tuple(found)
 
     def new_task(self, before: tuple[str, ...]) -> str:
@@ -168,6 +172,14 @@ class View:
     def standing(self) -> str:
         """What is recorded of `progress_told` before a request, to tell an old end from the new one."""
         return standing(self.progress_told())
+
+    def _members(self, path: str) -> list[str]:
+        """Of a collection that may be missing, although something links to it (sushy-tools; X10's UpdateService)."""
+        try:
+            return self.bmc.members(path)
+        except RefusedByBmc as error:
+            _log.debug("%s", error)
+            return []
 
     def _task_service(self) -> Json:
         return self.bmc.maybe(self.bmc.link("Tasks", _TASK_SERVICE))
