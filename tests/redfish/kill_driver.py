@@ -19,6 +19,7 @@ from typing import Any
 
 from tiphys.cli import obm  # noqa: F401 - loaded before the forks
 from tiphys.cli.main import main
+from tiphys.cli.obm.rewrite import CredentialsFile
 from tiphys.credentials.kept import KeptStore
 from tiphys.obm.transport import Transport
 
@@ -53,6 +54,7 @@ def _run(words: list[str], folder: pathlib.Path) -> int:
 
 KeptStore._save = _between(KeptStore._save)  # type: ignore[method-assign]
 Transport.send = _between(Transport.send)  # type: ignore[method-assign]
+CredentialsFile.put = _between(CredentialsFile.put)  # type: ignore[method-assign]
 
 for line in sys.stdin:
     task = json.loads(line)

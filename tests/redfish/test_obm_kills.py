@@ -12,7 +12,10 @@ from dataclasses import dataclass
 import pytest
 
 from obm_world import IMAGE_VENDORS, NEW, OLD, image_server
+from tiphys.credentials.given import read_given
+from tiphys.kit.redact import Secret
 from tiphys_simulators import BmcHandle, BmcSpec, build_image, running_simulator
+from tiphys_simulators.personalities import PERSONALITIES
 from tiphys_simulators.probe import Probe
 
 pytestmark = pytest.mark.timeout(240)  # some 50 runs of the command each: 10 s on two idle cores
@@ -91,6 +94,73 @@ def test_sync_creds_survives_a_kill_at_every_boundary(personality: str, driver: 
             assert (counted["account_patches"], counted["password_changes"]) == (1, 1)
     assert code == 0
     assert boundary > 25
+
+
+QUICK_ROTATIONS = (("generic", "rotate"), ("idrac9", "sync"))
+ROTATIONS = [
+    pytest.param(kind, second, marks=() if (kind, second) in QUICK_ROTATIONS else pytest.mark.conformance)
+    for kind in PERSONALITIES
+    for second in ("rotate", "sync")
+]
+
+
+@pytest.mark.parametrize(("personality", "second"), ROTATIONS)
+def test_a_rotation_survives_a_kill_at_every_boundary(
+    personality: str, second: str, driver: Driver, tmp_path: pathlib.Path
+) -> None:
+    boundary, code = 0, KILLED
+    with running_simulator([BmcSpec("r1", personality, "127.0.0.2")], speed=SPEED) as simulator:
+        bmc = simulator["r1"]
+        user = bmc.factory_credentials[0]
+        while code == KILLED:
+            boundary += 1
+            bmc.reset()
+            bmc.set_account(user, password=OLD)
+            folder = tmp_path / str(boundary)
+            words, file = rotation(folder, bmc)
+            code, _ = driver.run(boundary, words, folder)
+            known = ledger(folder)
+            in_force = [password for password in (OLD, *known.values()) if bmc.accepts(user, password)]
+            assert in_force, f"the password in force after boundary {boundary} is known nowhere"
+            finished = known.get("current", OLD) not in (OLD, "") and not known.get("pending")
+            again, told = driver.run(0, [*words[:2], second, *words[3:]], folder)
+            given = read_given(file)
+            counted = bmc.counters()
+            assert counted["logins"]["blocked"] == 0
+            if second == "rotate":
+                assert (again, told["outcome"]) == (0, "changed"), told
+                assert counted["password_changes"] == (2 if finished else 1)
+            else:  # what was made is never taken back; before it was sent, there is nothing to take back
+                in_sync = (again, told["outcome"]) == (0, "in-sync")
+                rolled_forward = (again, told["outcome"]) == (0, "changed") and given.password != Secret(OLD)
+                stale = (again, told["outcome"], told["reason"]) == (12, "refused", "superseded")
+                assert in_sync or rolled_forward or stale, told
+                assert counted["password_changes"] <= 1
+                assert stale or bmc.accepts(user, given.password.reveal())
+                if stale:
+                    assert driver.run(0, words, folder)[0] == 0
+            assert bmc.accepts(user, ledger(folder)["current"])
+            assert bmc.accepts(user, read_given(file).password.reveal())
+            assert "pending" not in ledger(folder)
+    assert code == 0
+    assert boundary > 20
+
+
+def rotation(folder: pathlib.Path, bmc: BmcHandle) -> tuple[list[str], pathlib.Path]:
+    """The command line, and the file of the credentials that it rewrites."""
+    words = command(folder, bmc, "creds rotate")
+    file = folder / "r1.yaml"
+    file.write_text(f"username: {bmc.factory_credentials[0]}\npassword: {OLD}\n")
+    words[words.index("--credentials") + 1] = str(file)
+    return words, file
+
+
+def ledger(folder: pathlib.Path) -> dict[str, str]:
+    """The passwords as they are on the disk."""
+    values: dict[str, str] = {}
+    for path in (folder / "s").glob("obm-passwords-*.json"):
+        values |= json.loads(path.read_text())
+    return {name: values[name] for name in ("current", "pending", "previous") if name in values}
 
 
 WAYS = (("generic", ""), ("idrac9", ""), ("ilo5", ""))

@@ -68,10 +68,9 @@ class CredentialsFile:
                 file.write(text)
                 file.flush()
                 os.fsync(descriptor)
-            written = read_given(draft)
         except OSError as error:
             raise self._problem(error.strerror or str(error)) from error
-        if (written.username, written.password) != (given.username, password):
+        if not _holds(draft, given, password):
             draft.unlink()
             raise self._problem("its form is too unusual to change one value in it")
         return draft
@@ -81,6 +80,14 @@ class CredentialsFile:
             f"{self.path} cannot be rewritten with a new password: {why}. Make it writable, or give "
             "--no-write-credentials: the new password is then in the ledger only"
         )
+
+
+def _holds(draft: Path, given: Given, password: Secret) -> bool:
+    try:
+        written = read_given(draft)
+    except UsageError:
+        return False
+    return (written.username, written.password, written.admin) == (given.username, password, given.admin)
 
 
 def _rewritten(text: str, given: Given, password: Secret) -> str:

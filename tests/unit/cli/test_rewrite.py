@@ -1,0 +1,108 @@
+"""The file of credentials with a new password in it: all else stays as it was."""
+
+import json
+import os
+import pathlib
+
+import pytest
+
+from tiphys.cli.obm.rewrite import CredentialsFile
+from tiphys.credentials.given import read_given
+from tiphys.errors import UsageError
+from tiphys.kit.redact import Secret
+
+MADE = Secret('Bq-"7 k: #2')
+
+BLOCK = """\
+# r1's BMC
+username: root   # the factory's
+password: "old-one"  # changed in May
+"""
+FORMS = {
+    "block": BLOCK,
+    "plain value": "username: root\npassword: old-one\n",
+    "no line end": "password: old-one\nusername: root",
+    "legacy block list": "username: root\nlegacyPasswords:\n  - older\n  - 'oldest: one'\n# end\npassword: old-one\n",
+    "legacy flow list": "username: root\nlegacyPasswords: [older, 'oldest: one']\npassword: old-one\n",
+    "legacy null": "username: root\nlegacyPasswords:\npassword: old-one\n",
+    "json": '{"username": "root", "password": "old-one"}',
+    "json with legacy": '{\n "legacyPasswords": ["older"],\n "username": "root",\n "password": "old-one"\n}\n',
+    "block scalar": "password: |-\n  old-one\nusername: root\n",
+    "admin": "username: root\npassword: old-one\nadminUsername: boss\nadminPassword: its-own\n",
+}
+
+
+@pytest.fixture(params=FORMS, ids=str)
+def path(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> pathlib.Path:
+    made = tmp_path / "r1.yaml"
+    made.write_text(FORMS[request.param])
+    made.chmod(0o640)
+    return made
+
+
+def test_the_new_password_is_there_and_the_old_one_leads_the_legacy_ones(path: pathlib.Path) -> None:
+    before = read_given(path)
+    CredentialsFile(path).put(MADE)
+    after = read_given(path)
+    assert (after.username, after.password, after.admin) == (before.username, MADE, before.admin)
+    assert after.legacy == (Secret("old-one"), *before.legacy)
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_a_check_changes_nothing(path: pathlib.Path) -> None:
+    before = path.read_bytes()
+    CredentialsFile(path).check(read_given(path))
+    assert path.read_bytes() == before
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_comments_stay(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "file"
+    path.write_text(BLOCK)
+    CredentialsFile(path).put(Secret("new-one"))
+    assert path.read_text() == BLOCK.replace('"old-one"', '"new-one"') + 'legacyPasswords: ["old-one"]\n'
+
+
+def test_five_old_ones_are_kept(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "file.json"
+    path.write_text(json.dumps({"username": "root", "password": "p0"}))
+    for number in range(1, 9):
+        CredentialsFile(path).put(Secret(f"p{number}"))
+    assert [one.reveal() for one in read_given(path).legacy] == ["p7", "p6", "p5", "p4", "p3"]
+
+
+def test_the_same_password_again_writes_nothing(path: pathlib.Path) -> None:
+    before = path.read_bytes()
+    CredentialsFile(path).put(Secret("old-one"))
+    assert path.read_bytes() == before
+
+
+def test_a_link_is_followed_and_stays(tmp_path: pathlib.Path) -> None:
+    real, link = tmp_path / "real.yaml", tmp_path / "link.yaml"
+    real.write_text(BLOCK)
+    link.symlink_to(real)
+    CredentialsFile(link).put(Secret("new-one"))
+    assert link.is_symlink()
+    assert read_given(real).password == Secret("new-one")
+
+
+@pytest.mark.parametrize("text", ["username: root\npassword: &a old-one\nadminUsername: x\nadminPassword: *a\n"])
+def test_a_form_that_cannot_be_edited_is_refused_and_stays(text: str, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "file"
+    path.write_text(text)
+    with pytest.raises(UsageError, match="--no-write-credentials"):
+        CredentialsFile(path).check(read_given(path))
+    assert path.read_text() == text
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_that_cannot_be_written_is_said_before(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "locked" / "file"
+    path.parent.mkdir()
+    path.write_text(BLOCK)
+    path.with_name(".file.new").mkdir()  # stands for a read-only folder, which does not stop root
+    with pytest.raises(UsageError, match="cannot be rewritten"):
+        CredentialsFile(path).check(read_given(path))
+    assert path.read_text() == BLOCK
+    assert os.listdir(path.parent)  # noqa: PTH208 - nothing was lost
