@@ -107,7 +107,9 @@ FAULTS = {
     "locked-down": Fault("drift refused refused", faults(locked_down=True), arrives=0),
     "min-14": Fault("drift changed changed", policy(min_length=14)),
     "max-12": Fault("drift policy-rejected changed", policy(min_length=8, max_length=12)),
-    "cut-at-12": Fault("drift policy-rejected changed", policy(min_length=8, max_length=12, truncates=True)),
+    "cut-at-12": Fault(
+        "drift policy-rejected changed", policy(min_length=8, max_length=12, truncates=True), password=OLD[:12]
+    ),
     "four-kinds": Fault("drift changed changed", policy(classes=4)),
     "history": Fault("drift changed changed", policy(history=5), again="in-sync changed"),
     "wrong": Fault(
