@@ -105,7 +105,7 @@ def test_verify_is_one_log_in_with_the_ledgers_password(plain: ObmWorld) -> None
     ("kind", "lockout", "least", "most", "sessions"),
     [
         ("generic", ("account", 5, 30, 30), 8, 40, 0),
-        ("idrac8", ("address", 3, 600, 600), 0, 20, 0),
+        ("idrac8", ("address", 3, 600, 600), 0, 20, 8),
         ("idrac9", ("address", 3, 60, 60), 0, 40, 8),
         ("ilo5", ("delay", 1, 0, 10), 8, 39, 0),
         ("ilo7", ("delay", 1, 0, 10), 8, 39, 0),

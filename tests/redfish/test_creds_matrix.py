@@ -17,7 +17,7 @@ from tiphys_simulators import BmcSpec, Simulator, running_simulator
 from tiphys_simulators.personalities import PERSONALITIES
 
 WRONG = "Wrong-Passw0rd-9"
-DELLS = ("idrac9", "idrac10")  # iDRAC8 has no SWC1908, nor the attributes that are the way out
+DELLS = ("idrac8", "idrac9", "idrac10")
 OPERATIONS = ("check", "sync", "rotate")
 
 

@@ -22,8 +22,6 @@ Auth = Literal["session", "basic"]
 
 _ROOT = "/redfish/v1/"
 _SESSIONS = "/redfish/v1/SessionService/Sessions"
-_ACCOUNT_SERVICE = "/redfish/v1/AccountService"
-_ACCOUNTS = "/redfish/v1/AccountService/Accounts"
 _SYSTEMS = "/redfish/v1/Systems"
 _MOST_PAGES = 50
 _CONFIGURE_BASIC = "if that is right, set `auth.DEVICE: basic` in its configuration: it is never tried by itself"
@@ -98,8 +96,7 @@ class Redfish:
     def _log_in_basic(self, user: str, password: Secret) -> Verdict:
         """By a GET of what nobody may read without a log-in."""
         headers = _basic(user, password)
-        service = self.link("AccountService", "")
-        path = (_ACCOUNTS if service == _ACCOUNT_SERVICE else service) or self.link("Systems", _SYSTEMS)
+        path = self.link("AccountService", "") or self.link("Systems", _SYSTEMS)
         answer = self.transport.get(path, headers)
         verdict = judge(answer.status, answer.body)
         if verdict.right:

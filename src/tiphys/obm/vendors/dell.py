@@ -98,7 +98,7 @@ class Dell(Vendor):
         """
         if identity != _ACCOUNT or not any(known.endswith(".SWC1908") for known in message_ids):
             return None
-        return _ATTRIBUTES, {"Attributes": {f"Users.{_ACCOUNT}.Password": password}}
+        return self.policy_path(), {"Attributes": {f"Users.{_ACCOUNT}.Password": password}}
 
 
 class Idrac8(Dell):
@@ -116,6 +116,10 @@ class Idrac8(Dell):
     def assumed_lockouts(self, root: Json) -> tuple[Lockout, ...]:
         """2.70: 600 s after the third miss, and it counts for 600 s (user guide)."""
         return (Lockout("address", 3, 600, 600, "the factory setting of iDRAC8"),)
+
+    def policy_path(self) -> str:
+        """Where firmware before iDRAC9's 5.x has the attributes (Dell's scripts)."""
+        return f"{_MANAGER}/Attributes"
 
     def likely_accounts(self, user: str) -> tuple[str, ...]:
         """Slot 2, below the Manager first."""
