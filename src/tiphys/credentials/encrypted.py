@@ -194,8 +194,8 @@ class EncryptedProvider(Unclosed):
 
 
 def _connect(path: Path, *, writable: bool = True) -> sqlite3.Connection:
-    """Committed means on the disk (EXTRA: the folder, too); a file that cannot be written is taken to stay as it is."""
-    mode = "rw" if writable else "ro" if os.access(path.parent, os.W_OK) else "ro&immutable=1"
+    """Committed means on the disk; EXTRA: the folder, too."""
+    mode = "rw" if writable else "ro"
     database = sqlite3.connect(
         f"file:{quote(str(path.absolute()))}?mode={mode}", uri=True, timeout=_WAIT_SECONDS, isolation_level=None
     )
