@@ -24,6 +24,9 @@ test: $(STAMP) ## the quick suite
 conformance: $(STAMP) ## what needs the real argo, a real Nautobot and other slow peers
 	$(PY) -m pytest -n 2 --dist loadfile -m conformance --timeout 600 $(ARGS)
 
+vault: ## build a real HashiCorp Vault for the conformance tests (Go; ten minutes)
+	cd tests/conformance/vault && go build -trimpath -o ../../../.cache/vault/vault .
+
 check: $(STAMP) ## format, lint, types, layers
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
@@ -38,4 +41,4 @@ ci: check test conformance ## what CI runs
 clean: ## remove what the targets above made
 	rm -rf .venv .cache build dist
 
-.PHONY: help setup demo test conformance check bench ci clean
+.PHONY: help setup demo test conformance vault check bench ci clean
