@@ -1,7 +1,7 @@
 """A real HashiCorp Vault for tests: core and HTTP API built from source (tests/conformance/vault), on loopback.
 
-`make vault` builds it (Go; some ten minutes on two cores) into `.cache/vault`: too long for every run of the tests: they
-skip without it. Storage is in memory.
+`make vault` builds it (Go; some ten minutes on two cores) into `.cache/vault`: too long for every run of the tests, and
+they skip without it. Storage is in memory.
 """
 
 from __future__ import annotations
