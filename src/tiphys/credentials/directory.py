@@ -1,6 +1,7 @@
 """Documents in files, for a person without a cluster; mode 0600, replaced whole, synced to the disk.
 
-The compare-and-swap is on the files' content, under a lock of the folder, so the processes of one machine are safe.
+The compare-and-swap is on the files' content, under a lock, so the processes of one machine are safe. There are several
+locks, each for some of the documents: those of many BMCs do not wait for one disk's answer after the other.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from tiphys.obm.record import Conflict
 __all__ = ["DirectoryProvider", "DirectoryStore", "opened", "process_gone", "process_name", "sync_folder"]
 
 _LONGEST = 240
+_LOCKS = 64
 
 
 def opened(options: Options) -> DirectoryProvider:
@@ -68,7 +71,7 @@ class DirectoryProvider(Unclosed):
         except OSError as error:
             raise StoreError(f"{self._folder} cannot be made: {error.strerror}") from error
         try:
-            with self._locked():
+            with self._locked(path.name):
                 if _version(_read(path)) != version:
                     raise Conflict(f"{path} was changed by somebody else")
                 descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -89,8 +92,9 @@ class DirectoryProvider(Unclosed):
         return self._folder / f"{name}.json"
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        descriptor = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def _locked(self, name: str) -> Iterator[None]:
+        lock = f".lock-{zlib.crc32(name.encode()) % _LOCKS:02}"
+        descriptor = os.open(self._folder / lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield

@@ -7,7 +7,7 @@ import pytest
 from tiphys.credentials.documents import object_name, passwords_from, passwords_to, record_from, record_to
 from tiphys.errors import StoreError
 from tiphys.kit.redact import Secret
-from tiphys.obm.record import Attempt, Holder, Identity, Lockout, Passwords, Record, Rejected, UpdateRecord
+from tiphys.obm.record import Attempt, Holder, Identity, Lockout, Passwords, Policy, Record, Rejected, UpdateRecord
 
 MOMENT = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
@@ -30,10 +30,11 @@ def test_a_record_is_read_as_it_was_written() -> None:
         "r1",
         "10.0.0.7:443",
         Identity("Dell", "", "ABC1234", "ab" * 32),
-        Lockout("address", 3, 60, 60, "test"),
-        (Attempt(MOMENT, "root", "miss"),),
-        Holder("run", MOMENT),
-        UpdateRecord("7.0", "ab" * 32, MOMENT, "intended", "6.0", "/tasks/1", ("/tasks/0",)),
+        bmc="uuid-1",
+        policy=Policy(MOMENT, (Lockout("address", 3, 60, 60, "test"),)),
+        attempts=(Attempt(MOMENT, "root", "miss"),),
+        holder=Holder("run", MOMENT),
+        update=UpdateRecord("7.0", "ab" * 32, MOMENT, "intended", "6.0", "/tasks/1", ("/tasks/0",)),
     )
     assert record_from(record_to(record), "here") == record
     assert record_from(record_to(Record("r1")), "here") == Record("r1")
