@@ -229,10 +229,12 @@ def test_badfish_reads_and_resets_an_idrac(peers: pathlib.Path, tmp_path: pathli
 
 # DMTF's validators. What they find on a vendor's personality is what its real BMC does.
 NO_ETAG = {"PROTO_ETAG_ON_GET_ACCOUNT", "RESP_HEADERS_ETAG"}  # accounts without an ETag
+# An account that must change its password may not read itself, and so learns no ETag for the PATCH.
+HIDDEN = {"SEC_PWD_CHANGE_REQ_ALLOW_GET_ACCOUNT", "SEC_PWD_CHANGE_REQ_ALLOW_PATCH_PASSWORD"}
 NO_MESSAGE = {"RESP_STATUS_BAD_REQUEST"}  # Dell's errors have no `message` beside their `code`
 DEVIATIONS: dict[str, set[str]] = {
     "idrac8": NO_ETAG | NO_MESSAGE, "idrac9": NO_ETAG | NO_MESSAGE, "idrac10": NO_MESSAGE, "smc-x10": NO_ETAG,
-    "openbmc": NO_ETAG, "bluefield": NO_ETAG, "gb200": NO_ETAG,
+    "xcc": HIDDEN, "openbmc": NO_ETAG, "bluefield": NO_ETAG, "gb200": NO_ETAG,
 }  # fmt: skip
 
 
@@ -249,6 +251,8 @@ def in_batches(commands: dict[str, list[str]], size: int = 5) -> dict[str, str]:
 
 def test_the_protocol_validator_finds_only_what_the_real_bmcs_do(peers: pathlib.Path, tmp_path: pathlib.Path) -> None:
     with in_use(*PERSONALITIES) as bmcs:
+        for bmc in bmcs:  # it sends wrong passwords, and an iLO would delay what comes after
+            bmc.set_faults(lockout={"kind": "none"})
         options = ["--no-cert-check", "--avoid-http-redirect", "--report-type", "tsv", "-p", PASSWORD]
         tool = str(peers / "rf_protocol_validator")
         outputs = in_batches(
@@ -261,7 +265,9 @@ def test_the_protocol_validator_finds_only_what_the_real_bmcs_do(peers: pathlib.
     for name, output in outputs.items():
         summary = re.search(r"PASS: (\d+), WARN: (\d+), FAIL: (\d+)", output)
         assert summary, output
-        rows = [line.split("\t") for report in (tmp_path / name).glob("*.tsv") for line in report.open()]
+        rows = [
+            line.split("\t") for report in (tmp_path / name).glob("*.tsv") for line in report.read_text().splitlines()
+        ]
         found[name] = {row[0] for row in rows if len(row) > 4 and row[4] == "FAIL"}
         passed[name] = int(summary[1])
     assert found == {name: DEVIATIONS.get(name, set()) for name in PERSONALITIES}
