@@ -160,7 +160,7 @@ def change_password(bmc: Redfish, account: Account, password: Secret) -> Answere
         return "begun" if answer.status == 202 else "accepted"
     if answer.status >= 500 and answer.status not in _NOTHING_DONE:
         return "unanswered"  # it failed somewhere on the way, perhaps after it was done
-    raise _refused(bmc, answer)
+    raise _refused(bmc, answer, account)
 
 
 def _patch(bmc: Redfish, account: Account, body: Mapping[str, Any]) -> Answer:
@@ -190,8 +190,10 @@ def _patch_once(bmc: Redfish, path: str, body: Mapping[str, Any], etag: str) -> 
     return bmc.change("PATCH", path, body, {"If-Match": etag} if etag else {}, timeout=PATCH_SECONDS)
 
 
-def _refused(bmc: Redfish, answer: Answer) -> Exception:
+def _refused(bmc: Redfish, answer: Answer, account: Account) -> Exception:
     said = f"{bmc.transport.where} answers {explain(answer.status, answer.body)} to the change of the password"
+    if account.role not in ("", "Administrator"):
+        said += f" (the role of the account is {account.role})"
     if answer.status == 401:
         return SessionEnded(said)
     if answer.status in _NOTHING_DONE:

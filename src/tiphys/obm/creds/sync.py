@@ -63,7 +63,6 @@ def _not_superseded(work: Work, wanted: Wanted, ledger: Ledger, candidate: Candi
     works_since = candidate.password in (known.pending, known.current)
     stale = known.current if candidate.password == known.pending else known.previous
     if works_since and wanted.password == stale:
-        ledger.write(known.confirmed(wanted.username, candidate.password))
         raise Superseded(
             f"the password on record for {wanted.username!r} of {work.journal.record.device} is the one that "
             "`creds rotate` has replaced; the new one works and is in the ledger. Put it on record, or run "
