@@ -114,8 +114,10 @@ class Store(Protocol):
     def mutate(self, key: Key, decide: Callable[[Record | None], Decision]) -> asyncio.Future[Record | None]:
         """Change one object.
 
-        `decide` is called before this returns, with the newest record (its commit may still be under way); what it
-        raises is raised here. The future is done when the change is on disk: the new record, after a Delete the last.
+        `decide` is called before this returns, with the newest record (its commit may still be under way). The future
+        is done when the change is on disk: the new record, after a Delete the last. A TiphysError of `decide` is raised
+        here where the record is committed, else by the future once it is: nobody hears of a state before readers can
+        see it.
 
         Raises:
             StoreError: the disk is full or read-only; nothing was changed (through the future).

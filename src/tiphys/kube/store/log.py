@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from tiphys.errors import StoreError
+from tiphys.errors import StoreError, TiphysError
 from tiphys.kit.codec import decode, encode
 from tiphys.kube.store.api import Change, Decision, Delete, Key, Put, Record
 from tiphys.kube.store.hub import Hub, Watch
@@ -43,13 +43,19 @@ _NO_PARTS: Mapping[str, bytes] = MappingProxyType({})
 
 @dataclass(slots=True)
 class _Entry:
-    """A decision on its way to the disk; `change` is None where it was to leave things as they are."""
+    """A decision on its way to the disk; `change` is None where it was to leave things as they are.
+
+    A `refused` one waits with the others: what it rests on must be seen by readers before its refusal is told. A caller
+    who reads again after it would find the state from before, decide as before, and turn in a circle for as long as
+    it keeps the event loop from hearing that the commit is done.
+    """
 
     future: asyncio.Future[Record | None]
     result: Record | None
     change: Change | None = None
     rows: tuple[Row, ...] = ()
     parts: _Parts | None = field(default=None)
+    refused: TiphysError | None = None
 
 
 class LogStore(ABC):
@@ -113,8 +119,14 @@ class LogStore(ABC):
         before = self._newest[key] if key in self._newest else self.get(key)
         parts = self._parts.get(key)
         seen = before if before is None or parts is None else replace(before, parts=MappingProxyType(parts.newest))
-        decision = decide(seen)
         future: asyncio.Future[Record | None] = asyncio.get_running_loop().create_future()
+        try:
+            decision = decide(seen)
+        except TiphysError as refused:
+            if key not in self._newest:
+                raise
+            self._waiting.append(_Entry(future, None, refused=refused))
+            return future
         if decision is None or (before is None and isinstance(decision, Delete)):
             if self._idle.is_set():
                 future.set_result(before)
@@ -198,7 +210,11 @@ class LogStore(ABC):
             changes.append(entry.change)
         self._hub.publish(changes)
         for entry in batch:
-            if not entry.future.done():
+            if entry.future.done():
+                continue
+            if entry.refused is not None:
+                entry.future.set_exception(entry.refused)
+            else:
                 entry.future.set_result(entry.result)
 
     def _lost(self, batch: Sequence[_Entry], error: StoreError) -> None:

@@ -51,6 +51,48 @@ def test_revisions_grow_and_are_the_resource_version(opened: Callable[[], Store]
     asyncio.run(scenario())
 
 
+def test_a_refusal_is_told_when_readers_can_see_what_it_rests_on(opened: Callable[[], Store]) -> None:
+    async def scenario() -> None:
+        store = opened()
+        await store.mutate(key("a"), put("a"))
+
+        def refuse(record: Record | None) -> Decision:
+            assert record is None
+            raise ApiError(404, "NotFound", "gone")
+
+        deleted = store.mutate(key("a"), gone)
+        refused = store.mutate(key("a"), refuse)
+        assert store.get(key("a")) is not None
+        assert not refused.done()
+        with pytest.raises(ApiError, match="gone"):
+            await refused
+        assert deleted.done()
+        assert store.get(key("a")) is None
+        with pytest.raises(ApiError, match="gone"):
+            store.mutate(key("a"), refuse)  # of what is committed, at once
+        await store.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_refusal_that_rests_on_what_is_lost_is_lost_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        store = MemoryStore()
+        await store.mutate(key("a"), put("a"))
+        monkeypatch.setattr(store, "_keep", lambda rows, done: done(StoreError("full")))
+        deleted, refused = store.mutate(key("a"), gone), store.mutate(key("a"), _not_found)
+        for future in (deleted, refused):
+            with pytest.raises(StoreError, match="full"):
+                await future
+        assert store.get(key("a")) is not None
+
+    asyncio.run(scenario())
+
+
+def _not_found(_: Record | None) -> Decision:
+    raise ApiError(404, "NotFound", "gone")
+
+
 def test_a_decision_sees_what_is_not_yet_committed_and_readers_do_not(opened: Callable[[], Store]) -> None:
     async def scenario() -> None:
         store = opened()
