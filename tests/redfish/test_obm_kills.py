@@ -68,7 +68,8 @@ def command(folder: pathlib.Path, bmc: BmcHandle, operation: str, *more: str) ->
             (folder / name / file).write_text(text)
     folders = ("--credentials", f"{folder}/credentials", "--config", f"{folder}/config", "--state-dir", f"{folder}/s")
     target = ("--device", "r1", "--address", bmc.address, "--serial", bmc.identity.serial, "--wait", "100000")
-    return ["obm", *operation.split(), *target, *folders, *more]
+    cache = ("--cache", f"{folder}/cache") if operation == "firmware update" else ()
+    return ["obm", *operation.split(), *target, *folders, *cache, *more]
 
 
 @pytest.mark.parametrize("personality", ["generic", "idrac9"])

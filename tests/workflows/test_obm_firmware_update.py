@@ -74,7 +74,7 @@ def test_an_image_for_another_machine(templates: Templates, bmcs: list[BmcHandle
     before = bmcs[2].state()["firmware"]
     outcome = update(templates, bmcs[2], **given(images["ilo5"])).failed()
     message = outcome.node("obm-firmware-update")["message"]
-    assert message.startswith("main: Error (exit code 22): ")
+    assert message.startswith("main: Error (exit code 12): ")
     assert "\n" not in message  # one sentence, not the log
     assert bmcs[2].state()["firmware"] == before
     assert bmcs[2].counters()["update_posts"] == 1
@@ -84,14 +84,15 @@ def test_an_image_that_is_not_the_one_on_record(
     templates: Templates, bmcs: list[BmcHandle], images: dict[str, Any]
 ) -> None:
     wrong = given(images["generic"]) | {"firmware_sha256": "0" * 64}
-    update(templates, bmcs[2], **wrong).failed("exit code 24")
+    update(templates, bmcs[2], **wrong).failed("exit code 12", "SHA-256")
     assert bmcs[2].counters()["update_posts"] == 0
 
 
 def test_an_image_that_is_not_there(templates: Templates, bmcs: list[BmcHandle], images: dict[str, Any]) -> None:
     gone = given(images["generic"])
     gone["firmware_url"] = gone["firmware_url"].replace("generic", "nothing")
-    update(templates, bmcs[2], **gone).failed("exit code 23")
+    gone["firmware_sha256"] = "1" * 64  # no image that another test has left in the cache
+    update(templates, bmcs[2], **gone).failed("exit code 12", "404")
     assert bmcs[2].counters()["update_posts"] == 0
 
 
@@ -99,7 +100,7 @@ def test_completed_and_critical_is_no_success(
     templates: Templates, bmcs: list[BmcHandle], images: dict[str, Any]
 ) -> None:
     bmcs[2].set_faults(task="false-success")
-    update(templates, bmcs[2], **given(images["generic"])).failed("exit code 2")
+    update(templates, bmcs[2], **given(images["generic"])).failed("exit code 20")
     assert bmcs[2].counters()["update_posts"] == 1
 
 
