@@ -350,19 +350,33 @@ def test_two_names_for_one_bmc_work_on_it_one_after_the_other(plain: ObmWorld) -
     assert plain.sync(OLD, device="another-name").outcome == "in-sync"
 
 
-def test_a_new_certificate_gives_no_new_allowance(plain: ObmWorld) -> None:
-    plain.sync(OLD)
-    plain.bmc.set_account("admin", password=WRONG)
-    with pytest.raises((LockedOut, WrongCredentials)):
-        plain.sync(NEW, "Other-Passw0rd-1", wait=0)
-    spent = plain.logins("wrong")
-    record = plain.record
+def test_another_identity_of_a_bmc_gives_no_new_allowance(plain: ObmWorld) -> None:
     with plain.journal(wait=0) as journal:
-        journal.write(bmc="bmc/sha256/of-another-certificate", attempts=plain.bmc_record.attempts)
+        journal.bind("bmc/sha256/of-the-certificate-before", ())
+        for _ in range(2):
+            journal.reserve("admin")
+            journal.settle("miss")
     with pytest.raises(LockedOut):
-        plain.sync(NEW, "Other-Passw0rd-2", wait=0)
-    assert plain.logins("wrong") == spent
-    assert plain.record.bmc == record.bmc
+        plain.sync(NEW, OLD, wait=0)
+    assert plain.logins() == 0
+    assert plain.record.bmc == f"bmc/uuid/{plain.bmc.identity.uuid}".casefold()
+
+
+def test_a_delay_that_others_have_caused_is_no_verdict_on_our_password(tmp_path: pathlib.Path) -> None:
+    def miss(bmc, journal):
+        bmc.look()
+        for _ in range(2):
+            assert not bmc.log_in("Administrator", Secret(WRONG)).right
+        bmc.log_out()
+
+    with obm_world("ilo5", tmp_path) as ilo:
+        ilo.on(lambda work: miss(work.bmc, work.journal))  # type: ignore[arg-type, return-value]
+        with pytest.raises(LockedOut, match="another client") as caught:
+            ilo.sync(NEW, OLD, wait=0)
+        assert caught.value.until is not None
+        assert ilo.logins() == 3  # OLD, the right one, was not tried: it would have been refused unread
+        ilo.simulator.advance(30)
+        assert ilo.sync(NEW, OLD).outcome == "changed"
 
 
 class Running(ObmWorld):

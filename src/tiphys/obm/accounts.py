@@ -84,8 +84,6 @@ def _named(bmc: Redfish, verdict: Verdict) -> Account:
     path = verdict.account or bmc.vendor.account_path()
     if not path:
         raise RefusedByBmc(f"{bmc.transport.where} wants its password changed and does not say of which account")
-    if bmc.vendor.blind():
-        return Account(path, "*")
     try:
         return Account(path, _etag(bmc.ask(path)))
     except SessionEnded:

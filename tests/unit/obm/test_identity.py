@@ -1,6 +1,6 @@
 """Which differences are seen before and after the log-in."""
 
-from tiphys.obm.identity import Expected, differences, of_root, of_system, system_differences
+from tiphys.obm.identity import Expected, bmc_name, differences, of_root, of_system, system_differences
 from tiphys.obm.record import Identity
 
 DELL = {"Vendor": "Dell", "Oem": {"Dell": {"ServiceTag": "ABC1234"}}}
@@ -43,3 +43,18 @@ def test_a_system_goes_by_several_serial_numbers() -> None:
     assert system_differences(Expected("OTHER77"), serials) != []
     assert system_differences(Expected(), serials) == []
     assert system_differences(Expected("OTHER77"), of_system({})) == []
+
+
+def test_a_bmc_goes_by_what_it_shows_to_strangers() -> None:
+    shown = Identity("Dell", "6AF0", "ABC1234", "aa")
+    assert bmc_name(shown, "there") == "bmc/uuid/6af0"
+    assert bmc_name(Identity("Dell", "", "ABC1234", "aa"), "there") == "bmc/dell/abc1234"
+    assert bmc_name(Identity("", "", "", "aa"), "there") == "bmc/sha256/aa"
+    assert bmc_name(Identity(), "10.0.0.7:443") == "bmc/10.0.0.7:443"
+
+
+def test_what_many_boards_show_is_no_identity() -> None:
+    for uuid in ("00000000-0000-0000-0000-000000000000", "03000200-0400-0500-0006-000700080009"):
+        assert bmc_name(Identity("", uuid, "", "aa"), "there") == "bmc/sha256/aa"
+    assert of_system({"SerialNumber": "To be filled by O.E.M."}) == frozenset()
+    assert of_system({"Manufacturer": "HPE", "SerialNumber": "MXQ1", "SKU": "P38411-B21"}) == {"mxq1"}

@@ -83,10 +83,6 @@ class Vendor:
         """The account to change where the BMC lets nobody look for it; "" = it must name the account itself."""
         return ""
 
-    def blind(self) -> bool:
-        """Whether an account whose password must be changed first may not even be read: PATCH at once, If-Match `*`."""
-        return False
-
     def factory(self) -> tuple[str, str] | None:
         """User and password that the vendor documents for every machine as delivered; None = each has its own."""
         return None

@@ -48,12 +48,8 @@ class Lenovo(Vendor):
         return (self.account_path(),)
 
     def account_path(self) -> str:
-        """As Lenovo's script for the first change has it."""
+        """As Lenovo's script for the first change has it: at first access even the account may not be read."""
         return "/redfish/v1/AccountService/Accounts/1"
-
-    def blind(self) -> bool:
-        """At first access even the account may not be read: Lenovo's script sends its PATCH at once."""
-        return True
 
     def factory(self) -> tuple[str, str]:
         """As documented; it must be changed at first access."""

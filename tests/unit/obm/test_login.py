@@ -1,0 +1,86 @@
+"""One log-in, and what is sent with it: to BMCs that answer otherwise than the simulators."""
+
+import base64
+from typing import Any
+
+import pytest
+
+from tiphys.kit.redact import Secret
+from tiphys.obm.accounts import change_password, find_account
+from tiphys.obm.errors import RefusedByBmc
+from tiphys.obm.redfish import Auth, Redfish
+from tiphys.obm.transport import Answer, Transport, Trust
+
+ACCOUNT = "/redfish/v1/AccountService/Accounts/admin"
+SESSIONS = {"Links": {"Sessions": {"@odata.id": "/redfish/v1/SessionService/Sessions"}}}
+MESSAGE = {"MessageId": "Base.1.13.0.PasswordChangeRequired", "MessageArgs": [f"https://elsewhere{ACCOUNT}"]}
+MUST_CHANGE = {"error": {"@Message.ExtendedInfo": [MESSAGE]}}
+PASSWORD = Secret("Right-Passw0rd-1")
+
+
+class Scripted(Transport):
+    """Answers from a table of method and path; everything else is 403; remembers what was sent."""
+
+    def __init__(self, answers: dict[tuple[str, str], Answer]) -> None:
+        super().__init__("192.0.2.1", 443, Trust())
+        self.answers = answers
+        self.sent: list[tuple[str, str, dict[str, Any]]] = []
+
+    def get(self, path: str, headers: Any = None) -> Answer:
+        return self.send("GET", path, None, headers)
+
+    def send(self, method: str, path: str, body: Any, headers: Any = None, *, timeout: float = 0.0) -> Answer:
+        self.sent.append((method, path, dict(headers or {})))
+        return self.answers.get((method, path), Answer(403, {}, MUST_CHANGE))
+
+
+def bmc_of(answers: dict[tuple[str, str], Answer], root: dict[str, Any], auth: Auth = "session") -> Redfish:
+    bmc = Redfish(Scripted(answers), auth)
+    bmc.root = root
+    return bmc
+
+
+def test_a_password_to_be_changed_without_a_session_is_changed_by_basic() -> None:
+    bmc = bmc_of({("PATCH", ACCOUNT): Answer(204, {}, None)}, SESSIONS)
+    verdict = bmc.log_in("admin", PASSWORD)
+    assert (verdict.kind, verdict.account) == ("change-required", ACCOUNT)  # on this BMC, whatever host it names
+    account = find_account(bmc, "admin", verdict)
+    assert change_password(bmc, account, Secret("new")) == "accepted"
+    method, path, headers = bmc.transport.sent[-1]  # type: ignore[attr-defined]
+    assert (method, path) == ("PATCH", ACCOUNT)
+    assert base64.b64decode(headers["Authorization"].reveal().split()[1]) == b"admin:Right-Passw0rd-1"
+
+
+def test_a_refused_log_in_leaves_nothing_to_be_sent() -> None:
+    bmc = bmc_of({("POST", "/redfish/v1/SessionService/Sessions"): Answer(401, {}, {})}, SESSIONS)
+    assert bmc.log_in("admin", PASSWORD).kind == "refused"
+    bmc.ask("/redfish/v1/x")
+    assert bmc.transport.sent[-1][2] == {}  # type: ignore[attr-defined]
+
+
+def test_without_sessions_nothing_is_sent_until_basic_is_configured() -> None:
+    bmc = bmc_of({}, {"AccountService": {"@odata.id": "/redfish/v1/AccountService"}})
+    with pytest.raises(RefusedByBmc, match=r"auth\.DEVICE: basic"):
+        bmc.log_in("admin", PASSWORD)
+    assert bmc.transport.sent == []  # type: ignore[attr-defined]
+    there = {("GET", "/redfish/v1/AccountService"): Answer(200, {}, {})}
+    basic = bmc_of(there, {"AccountService": {"@odata.id": "/redfish/v1/AccountService"}}, "basic")
+    assert basic.log_in("admin", PASSWORD).kind == "accepted"
+
+
+@pytest.mark.parametrize("stale", [1, 2, 3, 4])
+def test_a_bmc_that_finds_no_etag_equal_gets_each_form_once(stale: int) -> None:
+    class Stale(Scripted):
+        def send(self, method: str, path: str, body: Any, headers: Any = None, *, timeout: float = 0.0) -> Answer:
+            answer = super().send(method, path, body, headers, timeout=timeout)
+            patches = sum(sent[0] == "PATCH" for sent in self.sent)
+            return Answer(412, {}, {}) if method == "PATCH" and patches <= stale else answer
+
+    bmc = Redfish(
+        Stale({("GET", ACCOUNT): Answer(200, {"etag": 'W/"7"'}, {}), ("PATCH", ACCOUNT): Answer(200, {}, {})})
+    )
+    bmc.root = SESSIONS
+    verdict = bmc.log_in("admin", PASSWORD)
+    assert change_password(bmc, find_account(bmc, "admin", verdict), Secret("new")) == "accepted"
+    tags = [sent[2].get("If-Match") for sent in bmc.transport.sent if sent[0] == "PATCH"]  # type: ignore[attr-defined]
+    assert tags == ['W/"7"', 'W/"7"', '"7"', "*", None][: stale + 1]
