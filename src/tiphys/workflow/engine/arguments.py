@@ -76,7 +76,17 @@ def bind(
     given = {parameter["name"]: parameter for parameter in arguments.get("parameters") or ()}
     pattern = template.pattern("inputs", declared)
     rows = pattern.fill({**run.variables.values, **scope}, now=run.now) if pattern.tagged else declared
-    return {"parameters": [_bound(run, row, given.get(row["name"]), scope) for row in rows]}
+    bound = [_bound(run, row, given.get(row["name"]), scope) for row in rows]
+    _fill_defaults(run, bound, given, scope)
+    return {"parameters": bound}
+
+
+def _fill_defaults(run: _Run, rows: list[dict[str, Any]], given: Mapping[str, Any], scope: Mapping[str, Any]) -> None:
+    """What a template itself says of an input may speak of its other inputs; what was handed in may not."""
+    inputs = of_inputs({"parameters": rows})
+    for row in rows:
+        if row["name"] not in given and "{{" in row["value"]:
+            row["value"] = fill_text(row["value"], {**run.variables.values, **scope, **inputs}, now=run.now)
 
 
 def _bound(

@@ -137,7 +137,14 @@ def _spread(pattern: Pattern, raw: Mapping[str, Any], when: str, scope_of: Scope
     for key in _LOOPS:
         body.pop(key, None)
     each, each_when = Pattern(body), Pattern(when)
-    return [_one(each, each_when, raw, index, item, never=never, now=now) for index, item in enumerate(items)]
+    # What speaks of the item and of something else, in one expression, has waited for the item.
+    around = {
+        name: value
+        for one in (each, each_when)
+        for name, value in scope_of(one.names, one.nested).items()
+        if value is not None
+    }
+    return [_one(each, each_when, raw, index, item, around, never=never, now=now) for index, item in enumerate(items)]
 
 
 def _known_false(when: str) -> bool:
@@ -156,12 +163,13 @@ def _one(
     raw: Mapping[str, Any],
     index: int,
     item: Any,
+    around: Mapping[str, Any],
     *,
     never: bool,
     now: dt.datetime,
 ) -> Ready:
     name = f"{raw['name']}({index}:{_describe(item)})"
-    variables = _variables(item)
+    variables = {**around, **_variables(item)}
     when = each_when.fill(variables, now=now)
     try:
         if never or (when and not condition.evaluate(when)):

@@ -137,14 +137,21 @@ def _check(library: Library, workflow: Mapping[str, Any], validate: Validate) ->
         Refusal: it cannot run.
     """
 
+    absent: set[str] = set()
+
     def look(kind: str, name: str) -> Mapping[str, Any] | str:
         in_cluster = kind == "ClusterWorkflowTemplate"
-        return library.look("ClusterWorkflowTemplate" if in_cluster else "WorkflowTemplate", name)
+        value = library.look("ClusterWorkflowTemplate" if in_cluster else "WorkflowTemplate", name)
+        if isinstance(value, str):
+            absent.add(value)
+        return value
 
     try:
         found = validate(workflow, look)
     except Missing as missing:
         return missing
+    if found and found[0].message in absent:
+        raise Refusal("Error", found[0].message)  # nothing is invalid: there is no spec to look at
     if found:
         raise Refusal("Failed", f"invalid spec: {found[0].message}")
     return None
@@ -222,10 +229,10 @@ def _set_parameters(state: State, spec: Mapping[str, Any]) -> None:
     """
     for parameter in (spec.get("arguments") or {}).get("parameters") or ():
         name, value = parameter["name"], parameter.get("value")
-        ref = (parameter.get("valueFrom") or {}).get("configMapKeyRef")
-        if ref is not None:
-            value = _from_config_map(state, name, ref, parameter["valueFrom"].get("default"))
-        elif value is None:
+        source = parameter.get("valueFrom") or {}
+        if value is None and (ref := source.get("configMapKeyRef")) is not None:
+            value = _from_config_map(state, name, ref, source.get("default"))
+        if value is None:
             raise TemplateError(f"either value or valueFrom must be specified in order to set global parameter {name}")
         state.variables.set(f"parameters.{name}", fill_text(any_string(value), state.variables.values, now=state.now))
 

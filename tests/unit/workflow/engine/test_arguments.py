@@ -119,6 +119,20 @@ def test_a_workflow_parameter_out_of_a_config_map() -> None:
     assert failed.status["message"].startswith("failed to set global parameters: failed to set global parameter p from")
 
 
+def test_a_value_wins_over_a_config_map() -> None:
+    ref = {"name": "p", "value": "mine", "valueFrom": {"configMapKeyRef": {"name": "gone", "key": "url"}}}
+    template = {**POD, "container": {"image": "x", "args": ["{{workflow.parameters.p}}"]}}
+    assert one(template, arguments={"parameters": [ref]}).created[0].template["container"]["args"] == ["mine"]
+
+
+def test_an_input_may_be_made_of_others_but_not_by_who_hands_it_in() -> None:
+    declared = [{"name": "a", "value": "1"}, {"name": "b", "default": "{{= inputs.parameters.a + '!' }}"}, {"name": "c"}]
+    template = {**POD, "inputs": {"parameters": declared}}
+    given = {"arguments": {"parameters": [{"name": "c", "value": "{{inputs.parameters.a}}"}]}}
+    node = one(template, **given).node("wf")
+    assert [row["value"] for row in node["inputs"]["parameters"]] == ["1", "1!", "{{inputs.parameters.a}}"]
+
+
 def test_a_workflow_parameter_without_a_value_is_told() -> None:
     world = one(POD, arguments={"parameters": [{"name": "p"}]})
     words = "either value or valueFrom must be specified in order to set global parameter p"

@@ -43,6 +43,24 @@ def test_members_of_an_item_that_is_a_map() -> None:
     }
 
 
+def test_an_expression_of_the_item_and_of_an_input() -> None:
+    spec = steps_of(
+        step("a", "show", withSequence={"count": "2"}, p="{{= int(item) + int(inputs.parameters.from) }}"),
+        templates=(SHOW,),
+    )
+    spec["templates"][0]["inputs"] = {"parameters": [{"name": "from", "value": "12"}]}
+    assert shown(World(workflow(spec)).play()) == {"a(0:0)": "12", "a(1:1)": "13"}
+
+
+def test_when_may_compare_the_item_with_an_input() -> None:
+    spec = steps_of(
+        step("a", "show", withItems=["x", "y"], p="{{item}}", when="{{= item == inputs.parameters.only }}"),
+        templates=(SHOW,),
+    )
+    spec["templates"][0]["inputs"] = {"parameters": [{"name": "only", "value": "y"}]}
+    assert shown(World(workflow(spec)).play()) == {"a(1:y)": "y"}
+
+
 def test_a_parameter_that_is_a_list() -> None:
     assert shown(spread(withParam='["x", {"k": 1}]', p="{{item}}")) == {"a(0:x)": "x", "a(1:k:1)": '{"k":1}'}
 

@@ -91,6 +91,12 @@ def test_a_spec_of_wrong_types_is_invalid(spec: dict[str, Any]) -> None:
     assert world.status["message"].startswith("invalid spec: spec.")
 
 
+def test_a_workflow_template_that_is_not_there_is_an_error() -> None:
+    world = World(workflow({"workflowTemplateRef": {"name": "gone"}}), validate=problems).play()
+    status = (world.status["phase"], world.status["message"])
+    assert status == ("Error", 'workflowtemplates.argoproj.io "gone" not found')
+
+
 def test_validation_waits_for_the_objects_it_looks_into() -> None:
     spec = steps_of({"name": "a", "templateRef": {"name": "lib", "template": "gone"}})
     lib = {"kind": "WorkflowTemplate", "metadata": {"name": "lib"}, "spec": {"templates": [POD]}}
