@@ -126,7 +126,11 @@ def test_a_value_wins_over_a_config_map() -> None:
 
 
 def test_an_input_may_be_made_of_others_but_not_by_who_hands_it_in() -> None:
-    declared = [{"name": "a", "value": "1"}, {"name": "b", "default": "{{= inputs.parameters.a + '!' }}"}, {"name": "c"}]
+    declared = [
+        {"name": "a", "value": "1"},
+        {"name": "b", "default": "{{= inputs.parameters.a + '!' }}"},
+        {"name": "c"},
+    ]
     template = {**POD, "inputs": {"parameters": declared}}
     given = {"arguments": {"parameters": [{"name": "c", "value": "{{inputs.parameters.a}}"}]}}
     node = one(template, **given).node("wf")
