@@ -119,7 +119,7 @@ def learn(bmc: Redfish, journal: Journal, *, older_than: float = 0.0) -> Mapping
 def check_system(
     bmc: Redfish, journal: Journal, target: Target, *, done: str = "Nothing was changed"
 ) -> Mapping[str, Any]:
-    """Compare the serial number that is readable after the log-in; returns the first ComputerSystem.
+    """Compare the serial number that is readable after the log-in; returns the ComputerSystem that has it.
 
     Args:
         done: what has been done to the BMC so far, for the message.
@@ -127,16 +127,29 @@ def check_system(
     Raises:
         RefusedIdentity: it is the BMC of another machine.
     """
-    members = bmc.members(bmc.link("Systems", _SYSTEMS))[:_MOST_SYSTEMS]
-    system = bmc.read(members[0]) if members else {}
-    serials = of_system(system)
     recorded = journal.record.identity.serial
-    expected = Expected(target.expected.serial or recorded)
-    found = system_differences(expected, serials)
-    # NVIDIA GB200: the host's System beside that of its baseboard, which has a serial number of its own.
-    if found and not any(not system_differences(expected, of_system(bmc.read(path))) for path in members[1:]):
+    system, found = _system_of(bmc, Expected(target.expected.serial or recorded))
+    if found:
         raise RefusedIdentity(f"{bmc.transport.where} is not the BMC of {target.device}: {'; '.join(found)}. {done}")
     serial = target.expected.serial or recorded or str(system.get("SerialNumber") or "")
     if serial != recorded:
         journal.write(identity=replaced(journal.record.identity, serial=serial))
     return system
+
+
+def _system_of(bmc: Redfish, expected: Expected) -> tuple[Mapping[str, Any], list[str]]:
+    """The ComputerSystem that is the expected one, else the first, and what the first that tells contradicts.
+
+    NVIDIA GB200 has the host's System beside that of its baseboard, with a serial number of its own; AMI may have one
+    without any before it.
+    """
+    first: Mapping[str, Any] = {}
+    found: list[str] = []
+    for path in bmc.members(bmc.link("Systems", _SYSTEMS))[:_MOST_SYSTEMS]:
+        system = bmc.read(path)
+        serials = of_system(system)
+        differing = system_differences(expected, serials)
+        if serials and not differing:
+            return system, []
+        first, found = first or system, found or differing
+    return first, found

@@ -1,13 +1,20 @@
 """One log-in, and what is sent with it: to BMCs that answer otherwise than the simulators."""
 
 import base64
+import datetime as dt
+import pathlib
+from functools import partial
 from typing import Any
 
 import pytest
 
+from tiphys.credentials.directory import DirectoryStore
 from tiphys.kit.redact import Secret
 from tiphys.obm.accounts import change_password, find_account
-from tiphys.obm.errors import RefusedByBmc
+from tiphys.obm.entry import Target, check_system
+from tiphys.obm.errors import RefusedByBmc, RefusedIdentity
+from tiphys.obm.identity import Expected
+from tiphys.obm.journal import Journal, Pace
 from tiphys.obm.redfish import Auth, Redfish
 from tiphys.obm.transport import Answer, Transport, Trust
 
@@ -84,3 +91,31 @@ def test_a_bmc_that_finds_no_etag_equal_gets_each_form_once(stale: int) -> None:
     assert change_password(bmc, find_account(bmc, "admin", verdict), Secret("new")) == "accepted"
     tags = [sent[2].get("If-Match") for sent in bmc.transport.sent if sent[0] == "PATCH"]  # type: ignore[attr-defined]
     assert tags == ['W/"7"', 'W/"7"', '"7"', "*", None][: stale + 1]
+
+
+def systems(*values: dict[str, Any]) -> dict[tuple[str, str], Answer]:
+    """A collection of Systems and its members."""
+    paths = [f"/redfish/v1/Systems/{number}" for number in range(len(values))]
+    collection = {"Members": [{"@odata.id": path} for path in paths]}
+    found = {("GET", path): Answer(200, {}, dict(value)) for path, value in zip(paths, values, strict=True)}
+    return {("GET", "/redfish/v1/Systems"): Answer(200, {}, collection), **found}
+
+
+def checked(serial: str, *values: dict[str, Any], folder: pathlib.Path) -> Any:
+    bmc = bmc_of(systems(*values), {})
+    pace = Pace(lambda: dt.datetime(2026, 1, 1, tzinfo=dt.UTC), lambda _: None)
+    store = partial(DirectoryStore, folder)
+    with Journal(store("r1"), "r1", pace, "run", beside=store, patience=0) as journal:
+        return check_system(bmc, journal, Target("r1", Expected(serial)))
+
+
+def test_the_system_that_has_a_serial_number_decides(tmp_path: pathlib.Path) -> None:
+    host, other = {"SerialNumber": "ABC1234", "Model": "X"}, {"SerialNumber": "BOARD1"}
+    for values in ([host], [{"Id": "Capabilities"}, host], [other, host]):
+        assert checked("ABC1234", *values, folder=tmp_path)["Model"] == "X"
+
+
+def test_no_system_with_the_serial_number_is_another_machine(tmp_path: pathlib.Path) -> None:
+    for values in ([{"SerialNumber": "OTHER"}], [{"Id": "Capabilities"}, {"SerialNumber": "OTHER"}]):
+        with pytest.raises(RefusedIdentity, match="OTHER"):
+            checked("ABC1234", *values, folder=tmp_path)
