@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from templates_world import VARIANTS, WORKFLOWS, Templates, read_by_environment
+from templates_world import VARIANTS, WORKFLOWS, ScriptedNautobot, Templates, read_by_environment
 
 NAMES = ("command", "encrypted", "nautobot", "vault")
 PASSWORD = "p4ss'\"$ wörd"
@@ -114,7 +114,7 @@ def test_without_a_hostname(templates: Templates, variant: str, hostname: str) -
 
 
 @pytest.mark.parametrize("variant", ["vault", "nautobot"], indirect=True)
-def test_a_server_that_is_down_is_told(templates: Templates, variant: str) -> None:
+def test_a_server_that_is_down_is_told(templates: Templates, nautobot: ScriptedNautobot, variant: str) -> None:
     templates.secret("obm-vault", token="x")
     templates.secret("nautobot-token", token="x")
     more = {"vault": "/secret?token-file=/run/obm/vault/token", "nautobot": "?token-file=/run/obm/nautobot/token"}[
