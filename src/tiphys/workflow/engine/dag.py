@@ -202,7 +202,6 @@ class DagExecution(Enclosing):
         for name in self._unsettled:
             if (node := self.task_node(name)) is not None and node.type == "TaskGroup":
                 self.state.mark(node, "Failed", message)
-        self._set_outbound()
         self.end("Failed", message)
 
     def _set_outbound(self) -> None:

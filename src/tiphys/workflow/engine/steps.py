@@ -82,7 +82,6 @@ class StepsExecution(Enclosing):
         group = self.state.tree.named(self.group_name(self.at))
         if group is not None:
             self.state.mark(group, "Failed", message)
-        self._set_outbound()
         self.end("Failed", message)
 
     def _group_node(self) -> Node:
