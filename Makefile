@@ -19,10 +19,13 @@ demo: $(STAMP) ## the main job, with its output, in a minute
 	@$(VENV)/bin/tiphys demo
 
 test: $(STAMP) ## the quick suite
-	$(PY) -m pytest -n 2 -m "not conformance" $(ARGS)
+	$(PY) -m pytest -n 2 -m "not conformance and not exhaustive" $(ARGS)
 
 conformance: $(STAMP) ## what needs the real argo, a real Nautobot and other slow peers
 	$(PY) -m pytest -n 2 --dist loadfile -m conformance --timeout 600 $(ARGS)
+
+exhaustive: $(STAMP) ## kills at every boundary on every kind of BMC, and the like (an hour)
+	$(PY) -m pytest -n 2 -m exhaustive --timeout 1200 $(ARGS)
 
 vault: ## build a real HashiCorp Vault for the conformance tests (Go; ten minutes)
 	cd tests/conformance/vault && go build -trimpath -o ../../../.cache/vault/vault .
@@ -41,4 +44,4 @@ ci: check test conformance ## what CI runs
 clean: ## remove what the targets above made
 	rm -rf .venv .cache build dist
 
-.PHONY: help setup demo test conformance vault check bench ci clean
+.PHONY: help setup demo test conformance exhaustive vault check bench ci clean

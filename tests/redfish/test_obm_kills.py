@@ -97,9 +97,17 @@ def test_sync_creds_survives_a_kill_at_every_boundary(personality: str, driver: 
     assert boundary > 25
 
 
+# One of each habit in every run of `make conformance`; all of them by `make exhaustive`.
+OFTEN = ("ami", "openbmc", "smc-x12", "xcc")
+
+
+def _how_often(kind: str) -> pytest.MarkDecorator:
+    return pytest.mark.conformance if kind in OFTEN else pytest.mark.exhaustive
+
+
 QUICK_ROTATIONS = (("generic", "rotate"), ("idrac9", "sync"))
 ROTATIONS = [
-    pytest.param(kind, second, marks=() if (kind, second) in QUICK_ROTATIONS else pytest.mark.conformance)
+    pytest.param(kind, second, marks=() if (kind, second) in QUICK_ROTATIONS else _how_often(kind))
     for kind in PERSONALITIES
     for second in ("rotate", "sync")
 ]
@@ -175,7 +183,7 @@ STAGES = {"after": 5, "refused": 10, "unavailable": 5, "unauthorized": 0, "parti
 
 @pytest.mark.parametrize(
     ("personality", "mechanism"),
-    [*WAYS, *(pytest.param(*way, marks=[pytest.mark.conformance, pytest.mark.timeout(900)]) for way in MORE_WAYS)],
+    [*WAYS, *(pytest.param(*way, marks=[_how_often("".join(way)), pytest.mark.timeout(900)]) for way in MORE_WAYS)],
 )
 def test_firmware_update_survives_a_kill_at_every_boundary(
     personality: str, mechanism: str, driver: Driver, tmp_path: pathlib.Path
