@@ -105,8 +105,13 @@ def _deaths(server, count, seed, effects):
     return submitted
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("kills", [6, pytest.param(100, marks=[pytest.mark.conformance, pytest.mark.timeout(1200)])])
+@pytest.mark.parametrize(
+    "kills",
+    [
+        pytest.param(6, marks=pytest.mark.timeout(300)),
+        pytest.param(100, marks=[pytest.mark.conformance, pytest.mark.timeout(1200)]),
+    ],
+)
 def test_nothing_is_lost_and_nothing_happens_twice(kills, kubectl, tmp_path):
     effects = tmp_path / "effects"
     effects.mkdir()
