@@ -24,10 +24,10 @@ test: $(STAMP) ## the quick suite
 conformance: $(STAMP) ## what needs the real argo, a real Nautobot and other slow peers
 	$(PY) -m pytest -n 2 --dist loadfile -m conformance --timeout 600 $(ARGS)
 
-exhaustive: $(STAMP) ## kills at every boundary on every kind of BMC, and the like (an hour)
+exhaustive: $(STAMP) ## kills at every boundary on every kind of BMC, and the like
 	$(PY) -m pytest -n 2 -m exhaustive --timeout 1200 $(ARGS)
 
-vault: ## build a real HashiCorp Vault for the conformance tests (Go; ten minutes)
+vault: ## build a real HashiCorp Vault for the conformance tests (Go; long)
 	cd tests/conformance/vault && go build -trimpath -o ../../../.cache/vault/vault .
 
 check: $(STAMP) ## format, lint, types, layers

@@ -1,6 +1,6 @@
 """A real HashiCorp Vault for tests: core and HTTP API built from source (tests/conformance/vault), on loopback.
 
-`make vault` builds it (Go; some ten minutes on two cores) into `.cache/vault`: too long for every run of the tests, and
+`make vault` builds it (Go) into `.cache/vault`: too long for every run of the tests, and
 they skip without it. Storage is in memory.
 """
 
@@ -127,5 +127,5 @@ def _answers(place: str) -> bool:
 
 def _built() -> pathlib.Path:
     if not _BINARY.exists():
-        pytest.skip("a real Vault is not built here: `make vault` does it (Go; some ten minutes on two cores)")
+        pytest.skip("a real Vault is not built here: `make vault` does it (Go)")
     return _BINARY

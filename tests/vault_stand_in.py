@@ -1,6 +1,7 @@
 """A stand-in for HashiCorp Vault that follows its published API (key-value engine version 2, log-ins), for quick tests.
 
-Bodies and codes are those that Vault 1.21 sends. tests/conformance/test_vault.py runs the same tests on a real one.
+Bodies and codes are those of Vault's published API. The tests that use it run on a real Vault, too, where `make vault`
+has built one; until then nothing has compared the two.
 """
 
 from __future__ import annotations

@@ -5,13 +5,12 @@ They live in a virtual environment of their own under .cache/, made once, so tha
 
 import os
 import pathlib
-import shutil
 import subprocess
-import sys
 import uuid
 
 import pytest
 
+from cached_venv import cached_venv
 from conftest import Cluster
 
 pytestmark = [pytest.mark.conformance, pytest.mark.timeout(600)]
@@ -80,16 +79,7 @@ namespace.delete()
 @pytest.fixture(scope="module")
 def python() -> pathlib.Path:
     """The interpreter that has them."""
-    stamp = VENV / "installed"
-    if not stamp.exists() or stamp.read_text() != "\n".join(PACKAGES):
-        shutil.rmtree(VENV, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True, timeout=120)
-        install = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", *PACKAGES]
-        done = subprocess.run(install, capture_output=True, text=True, timeout=400, check=False)
-        if done.returncode:
-            pytest.skip(f"the clients cannot be installed here: {done.stderr.strip().splitlines()[-1]}")
-        stamp.write_text("\n".join(PACKAGES))
-    return VENV / "bin" / "python"
+    return cached_venv(VENV, PACKAGES) / "python"
 
 
 def run(python: pathlib.Path, cluster: Cluster, script: str) -> list[str]:

@@ -10,15 +10,14 @@ import contextlib
 import os
 import pathlib
 import re
-import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
+from cached_venv import cached_venv
 from tiphys_simulators import BmcHandle, BmcSpec, build_image, running_simulator
 from tiphys_simulators.probe import Probe
 
@@ -54,16 +53,7 @@ finally:
 @pytest.fixture(scope="module")
 def peers() -> pathlib.Path:
     """The folder with the peers' commands."""
-    stamp = VENV / "installed"
-    if not stamp.exists() or stamp.read_text() != "\n".join(PACKAGES):
-        shutil.rmtree(VENV, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True, timeout=120)
-        install = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", *PACKAGES]
-        done = subprocess.run(install, capture_output=True, text=True, timeout=400, check=False)
-        if done.returncode:
-            pytest.skip(f"the peers cannot be installed here: {done.stderr.strip().splitlines()[-1]}")
-        stamp.write_text("\n".join(PACKAGES))
-    return VENV / "bin"
+    return cached_venv(VENV, PACKAGES)
 
 
 @pytest.fixture
