@@ -1,5 +1,6 @@
 """Every way of firmware into every personality, to the version that is read back in the vendor's own spelling."""
 
+import datetime as dt
 import hashlib
 import http.server
 import json
@@ -51,7 +52,6 @@ UPLOAD, PUSH, FORM = f"{SERVICE}/upload", f"{SERVICE}/update", "/cgi-bin/uploadF
 DGX, NVIDIA = 419_627_008, 209_715_200
 MULTI = f"{SERVICE}/update-multipart"
 DELL_MULTI = f"{SERVICE}/MultipartUpload"
-TODAY = time.strftime
 
 FACTS = {
     "generic": Facts("Generic", "/redfish/v1/Managers/1", "BMC", NEW, NEW, MULTI, PUSH, SIMPLE, None),
@@ -141,9 +141,11 @@ def read_back(simulator: Simulator, bmc: BmcHandle) -> tuple[str | None, str | N
 
 
 def expected(simulator: Simulator, bmc: BmcHandle) -> tuple[str, str]:
-    day = time.gmtime(simulator.now())
+    """With the day of the installation, where a vendor writes it into the version: midnight may have passed since."""
+    installed = bmc.state()["firmware"]["BMC"]["installed_at"]
+    day = dt.datetime.fromisoformat(installed) if installed else dt.datetime.fromtimestamp(simulator.now(), dt.UTC)
     facts = FACTS[bmc.personality]
-    return time.strftime(facts.version, day), time.strftime(facts.manager_version, day)
+    return day.strftime(facts.version), day.strftime(facts.manager_version)
 
 
 def finish(simulator: Simulator, bmc: BmcHandle) -> None:

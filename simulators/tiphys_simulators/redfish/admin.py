@@ -113,7 +113,12 @@ class Admin:
             "power": bmc.power,
             "sessions": len(bmc.sessions),
             "firmware": {
-                name: {"version": firmware.version, "previous": firmware.previous, "pending": firmware.pending}
+                name: {
+                    "version": firmware.version,
+                    "previous": firmware.previous,
+                    "pending": firmware.pending,
+                    "installed_at": iso(firmware.installed_at) if firmware.installed_at else None,
+                }
                 for name, firmware in bmc.firmware.items()
             },
             "accounts": [
