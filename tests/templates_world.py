@@ -24,7 +24,7 @@ from tiphys_simulators.nautobot import NautobotService
 
 NAMESPACE = "argo-events"
 WORKFLOWS = pathlib.Path(__file__).parent.parent / "workflows"
-VARIANTS = WORKFLOWS / "variants"
+VARIANTS = WORKFLOWS.parent / "deploy" / "get-obm-creds"
 
 _WORKFLOWS = served("argoproj.io", "workflows")
 _REVIEWS = served("authorization.k8s.io", "subjectaccessreviews")

@@ -54,7 +54,7 @@ def test_it_shows_the_main_job(shown):
         "the BMC says that the update failed",
         "1 update POST",
     ):
-        assert said in text, said
+        assert said in text, (said, re.findall(r".*outcome.*", text))
     counted = re.findall(r"(\d+) wrong", text)
     assert len(counted) == 3
     assert all(int(wrong) <= 1 for wrong in counted)

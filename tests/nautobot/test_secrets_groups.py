@@ -157,7 +157,7 @@ def test_the_template_for_it(world: World, templates: Templates) -> None:
     templates.config_map("obm", credentials=url)
     templates.secret("nautobot-token", token=world.nautobot.tokens["admin"])
     templates.secret("obm-secrets", **{"user": "root", DEVICE: "p4ss w\u00f6rd"})
-    templates.put(yaml.safe_load((VARIANTS / "get-obm-creds-nautobot.yaml").read_text()))
+    templates.put(yaml.safe_load((VARIANTS / "nautobot.yaml").read_text()))
     try:
         read_by_environment(templates, '[ "$OBM_USERNAME/$OBM_PASSWORD" = "root/p4ss wörd" ]', DEVICE).succeeded()
         templates.run("get-obm-creds", hostname="nobody").failed("no device is called 'nobody' in the Nautobot at")

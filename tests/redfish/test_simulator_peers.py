@@ -226,6 +226,8 @@ DEVIATIONS: dict[str, set[str]] = {
     "idrac8": NO_ETAG | NO_MESSAGE, "idrac9": NO_ETAG | NO_MESSAGE, "idrac10": NO_MESSAGE, "smc-x10": NO_ETAG,
     "xcc": HIDDEN, "openbmc": NO_ETAG, "bluefield": NO_ETAG, "gb200": NO_ETAG,
 }  # fmt: skip
+# An ETag of AMI's is the second of the last change: whether two changes of the validator's fall into one is chance.
+BY_CHANCE = {"ami": {"SEC_ACCOUNTS_SUPPORT_ETAGS"}}
 
 
 def in_batches(commands: dict[str, list[str]], size: int = 5) -> dict[str, str]:
@@ -258,7 +260,7 @@ def test_the_protocol_validator_finds_only_what_the_real_bmcs_do(peers: pathlib.
         rows = [
             line.split("\t") for report in (tmp_path / name).glob("*.tsv") for line in report.read_text().splitlines()
         ]
-        found[name] = {row[0] for row in rows if len(row) > 4 and row[4] == "FAIL"}
+        found[name] = {row[0] for row in rows if len(row) > 4 and row[4] == "FAIL"} - BY_CHANCE.get(name, set())
         passed[name] = int(summary[1])
     assert found == {name: DEVIATIONS.get(name, set()) for name in PERSONALITIES}
     assert min(passed.values()) > 250

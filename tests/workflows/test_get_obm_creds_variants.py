@@ -46,7 +46,7 @@ def variant(request: pytest.FixtureRequest, templates: Templates) -> str:
 
 
 def template(name: str) -> dict[str, Any]:
-    return yaml.safe_load((VARIANTS / f"get-obm-creds-{name}.yaml").read_text())
+    return yaml.safe_load((VARIANTS / f"{name}.yaml").read_text())
 
 
 def in_command(templates: Templates) -> None:

@@ -9,6 +9,7 @@ that has no lock file may have run, and is not run again.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 from collections.abc import Collection
@@ -36,6 +37,7 @@ class Journal:
         self._writer: asyncio.Task[None] | None = None
         self._dead: frozenset[str] = frozenset()  # to be dropped with the next rewriting
         self._size = 0
+        self._closed = False
         self.of_earlier_boots: frozenset[str] = frozenset()
         self._lines: dict[str, str] = {}
         torn = self._load()
@@ -60,6 +62,8 @@ class Journal:
         Raises:
             OSError: it cannot be written; the pod must not be started.
         """
+        if self._closed:
+            raise OSError(errno.ECANCELED, "the journal of started pods is closed")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         self._waiting.append((uid, done))
@@ -68,7 +72,7 @@ class Journal:
 
     async def _work(self) -> None:
         """Do what was asked for, until nothing is left; what waits for a start goes first."""
-        while self._waiting or self._dead:
+        while (self._waiting or self._dead) and not self._closed:
             if self._waiting:
                 await self._write()
             else:
@@ -135,6 +139,11 @@ class Journal:
         self._fd = fd
 
     def close(self) -> None:
-        """Let go of the file; what was asked for is written."""
+        """Let go of the file; what is under way is written, what still waits is refused."""
+        self._closed = True
+        for _, done in self._waiting:
+            if not done.done():
+                done.set_exception(OSError(errno.ECANCELED, "the journal of started pods is closed"))
+        self._waiting = []
         self._thread.shutdown(wait=True)
         os.close(self._fd)

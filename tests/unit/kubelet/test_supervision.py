@@ -509,6 +509,25 @@ def test_a_journal_that_cannot_be_made_shorter_stays_as_it_is(tmp_path, monkeypa
     assert Journal(path, "boot2").of_earlier_boots == {"a", "b"}
 
 
+def test_a_journal_that_is_closed_writes_what_is_under_way_and_refuses_the_rest(tmp_path) -> None:
+    async def close_early() -> list[object]:
+        journal = Journal(tmp_path / "started", "boot1")
+        first = asyncio.create_task(journal.intend("a"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # its batch is on the other thread now
+        second = asyncio.create_task(journal.intend("b"))
+        await asyncio.sleep(0)
+        writer = journal._writer
+        journal.close()
+        ended = await asyncio.gather(first, second, journal.intend("c"), return_exceptions=True)
+        assert writer is not None
+        await writer
+        return [error and type(error) for error in ended]
+
+    assert asyncio.run(close_early()) == [None, OSError, OSError]
+    assert Journal(tmp_path / "started", "boot2").of_earlier_boots == {"a"}
+
+
 async def _kill_the_next(node, before: int) -> int:
     """Kill the first zygote as soon as it is another one than before; its pid."""
     async with asyncio.timeout(10):
