@@ -93,6 +93,14 @@ class Container:
         self._tmp = f"{host.root}/pods/{plan['uid']}/{spec['name']}.tmp"
         self._message = f"{host.root}/pods/{plan['uid']}/{spec['name']}.message"
         self._own_tmp = all(mount["path"] != _TMP for mount in spec["mounts"])
+        # A file on the container's own /dev costs less than one on the disk.
+        self._message_fd = -1
+        self._message_in_dev = (
+            host.namespaces
+            and not spec["read_only_root"]
+            and spec["termination_path"] == sandbox.TERMINATION_LOG
+            and not any(f"{sandbox.TERMINATION_LOG}/".startswith(f"{mount['path'].rstrip('/')}/") for mount in spec["mounts"])
+        )
         self.again_at: float | None = None
         self.name: str = spec["name"]
         self.state: dict[str, Any] = {
@@ -173,7 +181,8 @@ class Container:
             remove_tree(self._tmp)
         os.mkdir(self._tmp)
         os.chmod(self._tmp, 0o1777)  # noqa: S103 - as /tmp is
-        os.close(os.open(self._message, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        if not self._message_in_dev:
+            os.close(os.open(self._message, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         if self._host.namespaces:
             syscalls.unshare(syscalls.CLONE_NEWNS)
             if self._namespace >= 0:
@@ -225,12 +234,17 @@ class Container:
         if not self._host.namespaces:
             return
         read_only = self._spec["read_only_root"]
-        binds = [sandbox.Bind(self._message, self._spec["termination_path"])]
+        own_message = self._message_in_dev
+        binds = [] if own_message else [sandbox.Bind(self._message, self._spec["termination_path"])]
         if self._own_tmp:
             binds.append(sandbox.Bind(self._tmp, _TMP, read_only))
         binds += [sandbox.Bind(source, mount["path"], mount["read_only"]) for source, mount in mounts]
-        size, host = self._plan["root_bytes"], self._host
-        sandbox.build(host.survey, host.stage, binds, host.kept, host.hidden, size, read_only=read_only)
+        host, size = self._host, self._plan["root_bytes"]
+        apart = {"read_only": read_only, "own_message": own_message}
+        sandbox.build(host.survey, host.stage, binds, host.kept, host.hidden, size, **apart)
+        if own_message:
+            self._close_message()
+            self._message_fd = os.open(sandbox.TERMINATION_LOG, os.O_RDONLY | os.O_CLOEXEC)
 
     def _command(self) -> Command:
         spec = self._spec
@@ -320,10 +334,13 @@ class Container:
             self._log = None
         if self.state["reason"] in ("StartError", "ContainerCannotRun"):
             return {c["name"]: _nothing("the container was not started") for c in self._captures}
-        self._host.leave()
-        said = _read(self._message, _MESSAGE_BYTES)[0]
-        if self._host.namespaces:
-            syscalls.setns(self._namespace)
+        if self._message_in_dev:
+            said = os.pread(self._message_fd, _MESSAGE_BYTES, 0)
+        else:
+            self._host.leave()
+            said = _read(self._message, _MESSAGE_BYTES)[0]
+            if self._host.namespaces:
+                syscalls.setns(self._namespace)
         if not said and self._spec["termination_policy"] == "FallbackToLogsOnError" and self.state["exit_code"]:
             said = b"".join(self._log_tail.splitlines(keepends=True)[-_FALLBACK_LINES:])
         if said:
@@ -339,6 +356,17 @@ class Container:
         if error:
             return _nothing(error)
         return {"data": _encoded(data[:limit]), "truncated": len(data) > limit, "error": ""}
+
+    def close(self) -> None:
+        """Let go of its namespace and of what lies there."""
+        self._close_message()
+        if self._namespace >= 0:
+            os.close(self._namespace)
+
+    def _close_message(self) -> None:
+        if self._message_fd >= 0:
+            os.close(self._message_fd)
+            self._message_fd = -1
 
     def plan_restart(self, policy: str, backoff: dict[str, float]) -> None:
         """Wait for another attempt where the policy says so, as Kubernetes: 10 s, doubled up to five minutes."""

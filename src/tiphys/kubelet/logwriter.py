@@ -15,7 +15,7 @@ _LONGEST_LINE = 16384
 
 
 class LogWriter:
-    """The log of one attempt of a container.
+    """The log of one attempt of a container; there is no file before there is something to write.
 
     A full disk costs lines, never the container: what could not be written is counted in `lost`.
     """
@@ -31,7 +31,8 @@ class LogWriter:
         self._stamp = ""
         self._torn = False
         self.lost = 0
-        self._open()
+        self._fd = -1
+        self._size = 0
 
     def _open(self) -> None:
         flags = os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC
@@ -60,7 +61,8 @@ class LogWriter:
         for stream, rest in self._partial.items():
             if rest:
                 self._append(f"{self._now()} {stream} P ".encode() + rest + b"\n")
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)
 
     def _now(self) -> str:
         second, nanos = divmod(time.time_ns(), 1_000_000_000)
@@ -73,7 +75,9 @@ class LogWriter:
         if self._torn:
             data = b"\n" + data
         try:
-            if self._size and self._size + len(data) > self._max_bytes:
+            if self._fd < 0:
+                self._open()
+            elif self._size and self._size + len(data) > self._max_bytes:
                 self._rotate()
             written = os.write(self._fd, data)
         except OSError:
@@ -84,6 +88,7 @@ class LogWriter:
 
     def _rotate(self) -> None:
         os.close(self._fd)
+        self._fd = -1
         self._rotations += 1
         where = {"src_dir_fd": self._directory, "dst_dir_fd": self._directory}
         try:

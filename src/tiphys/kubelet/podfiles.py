@@ -6,7 +6,6 @@ See `records` for the files. Called by `kubelet`; every call is short, but for `
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Found", "PodFiles"]
 
 _LOOKS = 5  # none is needed but the first, or two, unless numbers are reused faster than they are read
-_LOG = re.compile(r"(?P<container>[^.]+)\.(?P<attempt>\d+)\.log")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +143,10 @@ class PodFiles:
                 os.close(lock)
         return True
 
-    def attempts(self, uid: str, container: str) -> list[int]:
-        """The attempts of a container that have a log, oldest first."""
-        try:
-            names = [path.name for path in self.directory(uid).iterdir()]
-        except FileNotFoundError:
-            return []
-        found = [match for name in names if (match := _LOG.fullmatch(name))]
-        return sorted(int(match["attempt"]) for match in found if match["container"] == container)
+    def newest_attempt(self, uid: str, container: str) -> int:
+        """Which one of a container was the last to begin, counted from 0; -1 where none has."""
+        state = self.look(uid).state or {"containers": ()}
+        return next((int(c["attempt"]) for c in state["containers"] if c["name"] == container), -1)
 
     def forget_secrets(self, uid: str) -> None:
         """Remove what was kept in memory for a pod that runs no more; its shim does it where it can."""

@@ -34,16 +34,16 @@ class PodLogs:
         """
         uid, name = pod["metadata"]["uid"], pod["metadata"]["name"]
         asked = LogOptions.of(options, self._clock)
-        attempts = self._files.attempts(uid, container)
-        if asked.previous and len(attempts) < 2:
+        attempt = self._files.newest_attempt(uid, container)
+        if asked.previous and attempt < 1:
             raise ApiError(400, "BadRequest", f'previous terminated container "{container}" in pod "{name}" not found')
-        if not attempts:
+        if attempt < 0:
             known = self._pods.get(uid)
             if known is None or known.stage in (Stage.ENDED, Stage.DONE):
                 return
             why = f'container "{container}" in pod "{name}" is waiting to start: ContainerCreating'
             raise ApiError(400, "BadRequest", why)
-        attempt = attempts[-2] if asked.previous else attempts[-1]
+        attempt -= asked.previous
 
         def ended() -> bool:
             return asked.previous or self._ended(uid, container, attempt)

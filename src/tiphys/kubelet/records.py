@@ -6,9 +6,10 @@ One directory a pod, named by its uid::
                           a line of JSON for each change, the last whole one is the truth; "final": true is the end
     stop.json             an order to end the pod, written before the shim gets SIGTERM
     volumes/NAME/         emptyDir
-    CONTAINER.N.log       attempt N of a container, in CRI format; rotated to CONTAINER.N.log.1, .2, … (oldest first)
+    CONTAINER.N.log       attempt N of a container, where it said anything, in CRI format; rotated to CONTAINER.N.log.1,
+                          .2, … (oldest first)
     CONTAINER.tmp/        its private /tmp
-    CONTAINER.message     its termination message
+    CONTAINER.message     its termination message, where that is not on the container's own /dev
 
 A POSIX lock, not flock(2): it belongs to the process, not to the open file, so a forked step cannot hold it on, and
 F_GETLK tells the holder's pid without a race against pid reuse.

@@ -21,7 +21,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Bind", "Survey", "allowed", "build", "join"]
+__all__ = ["TERMINATION_LOG", "Bind", "Survey", "allowed", "build", "join"]
+
+TERMINATION_LOG = "/dev/termination-log"
+"""Where Kubernetes has a container leave its last words, unless told otherwise."""
 
 _DEVICES = ("full", "null", "random", "tty", "urandom", "zero")
 _DEVICE_LINKS = {
@@ -117,7 +120,15 @@ def allowed() -> str:
 
 
 def build(
-    survey: Survey, stage: str, binds: Iterable[Bind], kept: Iterable[str], hidden: str, size: int, *, read_only: bool
+    survey: Survey,
+    stage: str,
+    binds: Iterable[Bind],
+    kept: Iterable[str],
+    hidden: str,
+    size: int,
+    *,
+    read_only: bool,
+    own_message: bool,
 ) -> None:
     """Make the container's root in this process's mount namespace and move into it.
 
@@ -129,15 +140,18 @@ def build(
         hidden: a directory of the host in whose place an empty one is seen; "" for none.
         size: bytes that may be written to the root itself.
         read_only: nothing can be written but to `binds` and /dev/shm.
+        own_message: TERMINATION_LOG is a file of the root's own; not where that is read-only.
 
     Raises:
         OSError: a mount point cannot be made, or the kernel refuses; the message names the path.
     """
     syscalls.mount("tmpfs", stage, "tmpfs", MS_NOSUID | MS_NODEV, f"mode=755,size={size}")
+    root = _Root(stage)
+    if own_message:
+        root.make_message()
     # The stage lies below one of the directories that are bound with all that is mounted below them.
     syscalls.mount("", stage, flags=MS_UNBINDABLE)
     survey.renew()
-    root = _Root(stage)
     root.make_top(survey)
     root.make_dev()
     ordered = sorted(binds, key=lambda bind: bind.path.rstrip("/").count("/"))
@@ -169,13 +183,19 @@ class _Root:
         self._stage = stage
         self._device = os.stat(stage).st_dev
         self._laid_out = False
+        for name in _OWN:
+            os.mkdir(f"{stage}/{name}")
+
+    def make_message(self) -> None:
+        """The termination message's file: a mount of its own, so that nobody can put another one in its place."""
+        message = f"{self._stage}{TERMINATION_LOG}"
+        self._put(message, False)
+        syscalls.mount(message, message, flags=MS_BIND)
 
     def make_top(self, survey: Survey) -> None:
         """Every entry of the host's root, each bound on its own, so that others can be put beside them; an empty /run,
         but for what name resolution needs.
         """
-        for name in _OWN:
-            os.mkdir(f"{self._stage}/{name}")
         for name, target in survey.links:
             os.symlink(target, f"{self._stage}/{name}")
         for name, directory in survey.shown:

@@ -1,8 +1,8 @@
 """The supervisor of one pod: starts its containers, sees every end, keeps the logs, and outlives the server.
 
-Forked by the zygote, once a pod; `supervise` returns when the pod has ended and its record is on disk. It talks to
-nobody it depends on: what it knows is in `state`, what is ordered of it in `stop.json` (with SIGTERM), and a
-datagram tells the kubelet, if there is one, to look. See `records` for the files and the docs on supervision.
+Run by a worker (`workers`); `supervise` returns when the pod has ended and its record is on disk. It talks to nobody
+it depends on: what it knows is in `state`, what is ordered of it in `stop.json` (with SIGTERM), and a datagram tells
+the kubelet, if there is one, to look. See `records` for the files and the docs on supervision.
 """
 
 from __future__ import annotations
@@ -25,14 +25,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["supervise"]
+__all__ = ["SIGNALS", "supervise"]
+
+SIGNALS = (signal.SIGCHLD, signal.SIGTERM)
+"""What a shim listens to; blocked when it begins and when it has ended."""
 
 _AGAIN_SECONDS = 0.5  # between attempts to write the final record on a full disk, or to tell the kubelet
 _LARGEST_DATAGRAM = 60000
 
 
-def supervise(host: Host, plan: dict[str, Any]) -> None:
-    """Run the pod to its end.
+def supervise(host: Host, plan: dict[str, Any], *, again: bool) -> bool:
+    """Run the pod to its end; whether the kubelet was told that this process is free for another one.
+
+    Args:
+        again: it would take another one.
 
     Raises:
         Become: in the forked process of a Python step only.
@@ -40,8 +46,8 @@ def supervise(host: Host, plan: dict[str, Any]) -> None:
     pod_dir = os.open(f"{host.root}/pods/{plan['uid']}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     state = records.claim(pod_dir)
     if state < 0:
-        return  # somebody has started this pod already
-    shim = _Shim(host, plan, pod_dir, state)
+        return False  # somebody has started this pod already
+    shim = _Shim(host, plan, pod_dir, state, again)
     try:
         shim.run()
     except Become:
@@ -49,14 +55,18 @@ def supervise(host: Host, plan: dict[str, Any]) -> None:
     except Exception as error:  # noqa: BLE001 - the top of a process: whatever it is, nobody else can tell it
         # The disk, memory or process table gave out under the supervision itself: told as it is, nothing left behind.
         shim.give_up(error)
+    shim.close()
+    return shim.free
 
 
 class _Shim:
-    def __init__(self, host: Host, plan: dict[str, Any], pod_dir: int, state_fd: int) -> None:
+    def __init__(self, host: Host, plan: dict[str, Any], pod_dir: int, state_fd: int, again: bool) -> None:
         self._host = host
         self._plan = plan
         self._pod_dir = pod_dir
         self._state_fd = state_fd
+        self._again = again
+        self.free = False
         self._reason = ""
         self._message = ""
         self._stopping = False
@@ -68,15 +78,16 @@ class _Shim:
         self._mains = [Container(host, plan, c, pod_dir, init=False) for c in plan["containers"]]
         self._all = self._init + self._mains
         self._poll = select.poll()
+        self._wakers: tuple[int, ...] = ()
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
         self._host.separate(self._plan["processes"])
         syscalls.set_subreaper()
-        reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        reader, writer = self._wakers = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(writer)
-        for number in (signal.SIGCHLD, signal.SIGTERM):
+        for number in SIGNALS:
             signal.signal(number, lambda _number, _frame: None)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         self._poll.register(reader, select.POLLIN)
@@ -234,8 +245,10 @@ class _Shim:
             self._tell()
 
     def _tell(self, final: bool = False) -> None:
-        state = json.dumps(self._state(final)).encode()
-        data = state if len(state) < _LARGEST_DATAGRAM else json.dumps({"uid": self._plan["uid"]}).encode()
+        value = {**self._state(final), "free": final and self._again}
+        data = json.dumps(value).encode()
+        if len(data) >= _LARGEST_DATAGRAM:
+            data = json.dumps({key: value[key] for key in ("uid", "final", "free")}).encode()
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as speaker:
             try:
                 # By way of the descriptor: the path may be longer than a socket's address may be.
@@ -245,9 +258,11 @@ class _Shim:
                 self._untold = error.errno == errno.EAGAIN
             else:
                 self._untold = False
+                self.free = value["free"]
 
     def _finish(self) -> None:
-        end_children(lambda _child: True, lambda _pid, _status: None)
+        # What would not go stays with this process, until it ends with it.
+        self._again = end_children(lambda _child: True, lambda _pid, _status: None) and self._again
         self._host.leave()
         with contextlib.suppress(OSError):  # the kubelet removes it with the pod's other files
             remove_tree(self._plan["memory"])
@@ -255,6 +270,7 @@ class _Shim:
             try:
                 records.append(self._state_fd, self._state(True))
             except OSError:
+                self._again = False
                 self._tell(final=True)
                 time.sleep(_AGAIN_SECONDS)
             else:
@@ -264,8 +280,18 @@ class _Shim:
 
     def give_up(self, error: Exception) -> None:
         """The supervision itself failed: end everything and say so."""
+        self._again = False
         end_children(lambda _child: True, lambda _pid, _status: None)
         self._reason, self._message = "SupervisionFailed", f"the supervision of this pod failed: {error}"
         for container in self._all:
             container.lost(self._message)
         self._finish()
+
+    def close(self) -> None:
+        """Let go of everything, after the end."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        signal.set_wakeup_fd(-1)
+        for container in self._all:
+            container.close()
+        for fd in (*self._wakers, self._state_fd, self._pod_dir):
+            os.close(fd)

@@ -58,6 +58,8 @@ class Supervisor:
         self._listener = listener
         self._zygotes: dict[bool, _Zygote] = {}
         self._pidfds: dict[str, int] = {}
+        self._forkers: dict[str, _Zygote] = {}
+        self._early: set[str] = set()  # free before it was heard that they were there
         self._ear: socket.socket | None = None
         self._closed = False
         self.refused = ""
@@ -95,7 +97,7 @@ class Supervisor:
 
     def launch(self, plan: Plan) -> None:
         """Have a shim forked for a pod; its directory is there. `shim_ended` is called whatever becomes of it."""
-        zygote = self._zygotes.get(plan.python) or self._zygotes[False]
+        zygote = self._forkers[plan.uid] = self._zygotes.get(plan.python) or self._zygotes[False]
         memory = os.memfd_create("plan", os.MFD_CLOEXEC)
         with open(memory, "wb", closefd=False) as file:
             file.write(encode(plan))
@@ -119,15 +121,36 @@ class Supervisor:
         return True
 
     def _forked(self, uid: str, pidfd: int) -> None:
+        if uid in self._early:
+            self._early.discard(uid)
+            os.close(pidfd)
+            self._let_go(uid)
+            return
         self._pidfds[uid] = pidfd
         asyncio.get_running_loop().add_reader(pidfd, self._ended, uid)
         self._listener.shim_started(uid)
 
     def _ended(self, uid: str) -> None:
+        self._forkers.pop(uid, None)
+        self._unwatch(uid)
+        self._listener.shim_ended(uid)
+
+    def _unwatch(self, uid: str) -> None:
         pidfd = self._pidfds.pop(uid)
         asyncio.get_running_loop().remove_reader(pidfd)
         os.close(pidfd)
-        self._listener.shim_ended(uid)
+
+    def _freed(self, uid: str) -> None:
+        """The shim of this pod would take another one: it is not signalled any more."""
+        if uid in self._pidfds:
+            self._unwatch(uid)
+            self._let_go(uid)
+        elif uid in self._forkers:
+            self._early.add(uid)
+
+    def _let_go(self, uid: str) -> None:
+        if (zygote := self._forkers.pop(uid, None)) is not None:
+            zygote.let_go(uid)
 
     def _hear(self) -> None:
         assert self._ear is not None  # noqa: S101 - it is what is read
@@ -137,6 +160,8 @@ class Supervisor:
             return
         if isinstance(state, dict) and isinstance(state.get("uid"), str):
             self._listener.shim_spoke(state)
+            if state.get("free"):
+                self._freed(state["uid"])
 
     def _zygote_died(self, zygote: _Zygote, lost: list[str]) -> None:
         """Pods it had been asked to fork, and did not say it had, may run or not: their directories tell."""
@@ -144,6 +169,8 @@ class Supervisor:
             return
         _log.error("the process that forks pods (pid %d) died; another one is started", zygote.pid)
         for uid in lost:
+            self._forkers.pop(uid, None)
+            self._early.discard(uid)
             self._listener.shim_ended(uid)
         zygote.restart_soon()
 
@@ -165,7 +192,7 @@ class _Zygote:
         self._socket: socket.socket | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._asked: deque[str] = deque()
-        self._unsent: deque[tuple[str, int]] = deque()
+        self._unsent: deque[tuple[str, int | None]] = deque()
         self._ready: asyncio.Future[str] | None = None
         self._restarting: asyncio.Task[None] | None = None
 
@@ -224,6 +251,11 @@ class _Zygote:
         self._unsent.append((uid, plan))
         self._send()
 
+    def let_go(self, uid: str) -> None:
+        """Say that the shim of this pod is not signalled any more."""
+        self._unsent.append((uid, None))
+        self._send()
+
     def close(self) -> None:
         """End it, by closing its socket; what it was asked for it still forks."""
         self._hang_up()
@@ -272,15 +304,16 @@ class _Zygote:
         while self._unsent and self._socket is not None and self._ready is not None and self._ready.done():
             uid, plan = self._unsent[0]
             try:
-                socket.send_fds(self._socket, [uid.encode()], [plan])
+                socket.send_fds(self._socket, [uid.encode()], [] if plan is None else [plan])
             except BlockingIOError:
                 asyncio.get_running_loop().add_writer(self._socket, self._send)
                 return
             except OSError:
                 return  # it died; `_read` sees it, and what is unsent goes to the next one
             self._unsent.popleft()
-            os.close(plan)
-            self._asked.append(uid)
+            if plan is not None:
+                os.close(plan)
+                self._asked.append(uid)
         if self._socket is not None and not self._unsent:
             asyncio.get_running_loop().remove_writer(self._socket)
 

@@ -1,8 +1,9 @@
-"""The process that forks: small, single-threaded, warm. The kubelet starts it; it forks a shim for each pod.
+"""The process that forks: small, single-threaded, warm. The kubelet starts it; it has a worker be the shim of each pod.
 
 There are two: a bare one (pods of ordinary commands; its small size is what makes a fork cheap) and one with Python
-modules loaded (pods whose command is this environment's Python). It keeps no state and holds no secret: a request is a
-pod's uid and a memory file with the plan, which only the shim reads. It ends when the kubelet does; shims live on.
+modules loaded (pods whose command is this environment's Python). It keeps nothing of a pod and holds no secret: a
+request is a pod's uid and a memory file with the plan, which only the shim reads. It ends when the kubelet does; shims
+live on. See `workers`.
 
 Started as `python -c 'from tiphys.kubelet.zygote import main; main()' SETTINGS`; SETTINGS is JSON, see
 `supervisor._command`.
@@ -10,7 +11,6 @@ Started as `python -c 'from tiphys.kubelet.zygote import main; main()' SETTINGS`
 
 from __future__ import annotations
 
-import array
 import gc
 import importlib
 import json
@@ -22,7 +22,7 @@ import sys
 from tiphys.kubelet import sandbox, syscalls, warm
 from tiphys.kubelet.container import Host
 from tiphys.kubelet.process import Become
-from tiphys.kubelet.shim import supervise
+from tiphys.kubelet.workers import Workers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ def _serve(settings: dict[str, Any]) -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
-    while _one_request(requests, host):
-        pass
+    Workers(host, requests).serve()
     os._exit(0)
 
 
@@ -84,33 +83,3 @@ def _separate(wanted: str) -> str:
     elif wanted == "namespaces":
         sys.exit(f"mount namespaces are required by the settings, and the kernel refuses them: {refused}")
     return refused
-
-
-def _one_request(requests: socket.socket, host: Host) -> bool:
-    uid, fds, _flags, _address = socket.recv_fds(requests, 256, 1)
-    _reap()
-    if not uid:
-        return False
-    plan_fd = fds[0]
-    child = os.fork()
-    if child == 0:
-        requests.close()
-        os.setsid()
-        with open(plan_fd, "rb") as file:
-            plan = json.loads(file.read())
-        supervise(host, plan)
-        os._exit(0)
-    pidfd = os.pidfd_open(child)  # before the child can be reaped: it cannot be another process
-    requests.sendmsg([uid], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [pidfd]))])
-    os.close(pidfd)
-    os.close(plan_fd)
-    return True
-
-
-def _reap() -> None:
-    """Ended shims are collected with the next request; until then they cost a line in the process table."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        pass
