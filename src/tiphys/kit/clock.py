@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 __all__ = ["Clock", "from_rfc3339", "rfc3339", "rfc3339_micro", "utc_now"]
 
@@ -19,7 +21,13 @@ def utc_now() -> dt.datetime:
 
 def rfc3339(moment: dt.datetime) -> str:
     """As metav1.Time is written: whole seconds, `2026-11-23T12:26:02Z`."""
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _whole(math.floor(moment.timestamp()))
+
+
+@lru_cache(256)
+def _whole(second: int) -> str:
+    """Most moments that are written are of the last few seconds."""
+    return dt.datetime.fromtimestamp(second, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def rfc3339_micro(moment: dt.datetime) -> str:

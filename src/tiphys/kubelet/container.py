@@ -99,7 +99,9 @@ class Container:
             host.namespaces
             and not spec["read_only_root"]
             and spec["termination_path"] == sandbox.TERMINATION_LOG
-            and not any(f"{sandbox.TERMINATION_LOG}/".startswith(f"{mount['path'].rstrip('/')}/") for mount in spec["mounts"])
+            and not any(
+                f"{sandbox.TERMINATION_LOG}/".startswith(f"{mount['path'].rstrip('/')}/") for mount in spec["mounts"]
+            )
         )
         self.again_at: float | None = None
         self.name: str = spec["name"]

@@ -12,14 +12,21 @@ import asyncio
 import errno
 import logging
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 __all__ = ["Journal"]
 
 _log = logging.getLogger(__name__)
 _REWRITE_BYTES = 1 << 20
+
+
+class _Intended(NamedTuple):
+    uid: str
+    then: Callable[[], object]
+    done: asyncio.Future[None]
 
 
 class Journal:
@@ -33,7 +40,7 @@ class Journal:
         self._path = path
         self._boot = boot
         self._thread = ThreadPoolExecutor(1, "kubelet-journal")
-        self._waiting: list[tuple[str, asyncio.Future[None]]] = []
+        self._waiting: list[_Intended] = []
         self._writer: asyncio.Task[None] | None = None
         self._dead: frozenset[str] = frozenset()  # to be dropped with the next rewriting
         self._size = 0
@@ -56,17 +63,17 @@ class Journal:
         self.of_earlier_boots = frozenset(uid for uid, boot in self._lines.items() if boot != self._boot)
         return not text.endswith("\n") and text != ""
 
-    async def intend(self, uid: str) -> None:
-        """Return when it is on disk that this pod is about to be started.
+    async def intend(self, uid: str, then: Callable[[], object] = lambda: None) -> None:
+        """Return when it is on disk that this pod is about to be started, and `then` was done, on the disk's thread.
 
         Raises:
-            OSError: it cannot be written; the pod must not be started.
+            OSError: it cannot be written, or `then` raised it; the pod must not be started.
         """
         if self._closed:
             raise OSError(errno.ECANCELED, "the journal of started pods is closed")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((uid, done))
+        self._waiting.append(_Intended(uid, then, done))
         self._start_work()
         await done
 
@@ -81,19 +88,21 @@ class Journal:
 
     async def _write(self) -> None:
         batch, self._waiting = self._waiting, []
-        text = "".join(f"{self._boot} {uid}\n" for uid, _ in batch).encode()
+        text = "".join(f"{self._boot} {one.uid}\n" for one in batch).encode()
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._append, text)
+            errors = await asyncio.get_running_loop().run_in_executor(self._thread, self._append_and, text, batch)
         except OSError as error:
-            for _, done in batch:
-                if not done.done():
-                    done.set_exception(OSError(error.errno, error.strerror))
+            errors = [OSError(error.errno, error.strerror) for _ in batch]
         else:
-            self._lines |= {uid: self._boot for uid, _ in batch}
+            self._lines |= {one.uid: self._boot for one in batch}
             self._size += len(text)
-            for _, done in batch:
-                if not done.done():
-                    done.set_result(None)
+        for one, failed in zip(batch, errors, strict=True):
+            if not one.done.done():
+                one.done.set_exception(failed) if failed else one.done.set_result(None)
+
+    def _append_and(self, text: bytes, batch: list[_Intended]) -> list[OSError | None]:
+        self._append(text)
+        return [_failure(one.then) for one in batch]
 
     def _append(self, text: bytes) -> None:
         written = os.write(self._fd, text)
@@ -141,9 +150,17 @@ class Journal:
     def close(self) -> None:
         """Let go of the file; what is under way is written, what still waits is refused."""
         self._closed = True
-        for _, done in self._waiting:
-            if not done.done():
-                done.set_exception(OSError(errno.ECANCELED, "the journal of started pods is closed"))
+        for one in self._waiting:
+            if not one.done.done():
+                one.done.set_exception(OSError(errno.ECANCELED, "the journal of started pods is closed"))
         self._waiting = []
         self._thread.shutdown(wait=True)
         os.close(self._fd)
+
+
+def _failure(work: Callable[[], object]) -> OSError | None:
+    try:
+        work()
+    except OSError as error:
+        return error
+    return None

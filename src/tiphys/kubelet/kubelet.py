@@ -83,7 +83,7 @@ class Kubelet:
         self._launcher = Launcher(client, settings, self._files, self._recorder, clock)
         self._reporter = Reporter(client, self._tasks, on_captured)
         self._renewal = TokenRenewal(client, self._files, self._tasks, clock)
-        self._maker = ThreadPoolExecutor(1, "kubelet-maker")
+        self._orders = ThreadPoolExecutor(1, "kubelet-orders")
         self._sweeper = ThreadPoolExecutor(1, "kubelet-sweeper")
         self._pods: dict[str, Pod] = {}
         self._logs = PodLogs(self._files, self._pods, clock)
@@ -130,7 +130,7 @@ class Kubelet:
         await self._supervisor.close()
         await self._tasks.drain(_DRAIN_SECONDS)
         self._journal.close()
-        self._maker.shutdown(wait=True)
+        self._orders.shutdown(wait=True)
         self._sweeper.shutdown(wait=True)
         self._files.close()
 
@@ -281,9 +281,8 @@ class Kubelet:
     async def _start(self, pod: Pod) -> None:
         try:
             plan = await self._launcher.plan(pod, namespaces=not self._supervisor.refused)
-            await self._journal.intend(pod.uid)
-            # Not on the loop: a disk that is busy with others' writes may hold a directory back for seconds.
-            await asyncio.get_running_loop().run_in_executor(self._maker, self._files.make, pod.uid)
+            # On a thread: a disk that is busy with others' writes may hold a directory back for seconds.
+            await self._journal.intend(pod.uid, partial(self._files.make, pod.uid))
             if pod.stage is not Stage.STARTING or self._draining:
                 self._sweep(pod.uid)
                 return  # deleted, or past its deadline, meanwhile
@@ -429,7 +428,7 @@ class Kubelet:
     async def _order_stop(self, pod: Pod, reason: str, message: str) -> None:
         order = partial(self._files.order_stop, pod.uid, reason, message, pod.grace)
         try:
-            await asyncio.get_running_loop().run_in_executor(self._maker, order)
+            await asyncio.get_running_loop().run_in_executor(self._orders, order)
         except OSError as error:
             # Without the order the shim stops the pod all the same, by the pod's own grace period.
             _log.warning("pod %s is stopped without a reason: %s", pod, error)

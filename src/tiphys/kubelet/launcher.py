@@ -107,7 +107,7 @@ class Launcher:
             str(self._files.memory(uid)),
             self._home,
             self._commands,
-            python_environment(),
+            self._kept,
         )
 
 

@@ -116,9 +116,6 @@ class Workers:
     def _let_go(self, worker: _Worker) -> None:
         """Its pod has ended, and nobody signals it any more."""
         worker.uid = b""
-        if len(self._idle) >= _IDLE:
-            self._gone(worker)
-            return
         try:
             worker.channel.send(_FREE)
         except OSError:
@@ -129,7 +126,7 @@ class Workers:
             said = worker.channel.recv(16)
         except OSError:
             said = b""
-        if said:
+        if said and len(self._idle) < _IDLE:
             self._idle.append(worker)
         else:
             self._gone(worker)

@@ -1,0 +1,182 @@
+"""Workers: one process supervises one pod after another, and nothing of one pod reaches the next."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tiphys.kubelet import workers
+
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="an ordinary user's worker ends with its pod")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _blocks(pid: int, number: int) -> bool:
+    lines = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return bool(int(lines["SigBlk"], 16) >> (number - 1) & 1)
+
+
+async def _until_gone(pid: int) -> None:
+    async with asyncio.timeout(10):
+        while _lives(pid):
+            await asyncio.sleep(0.01)
+
+
+async def _until_idle(node: Any) -> None:
+    """Return when every worker has been let go of: the supervisor's words have reached the zygote."""
+    async with asyncio.timeout(10):
+        while node.supervisor()._forkers or node.supervisor()._pidfds:
+            await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+async def _worker(node: Any, name: str, then: str = "true") -> int:
+    """Run a pod; the pid of the worker it had."""
+    return int((await node.sh(name, f"echo $PPID; {then}")).split()[0])
+
+
+def test_a_worker_takes_the_next_pod_when_its_own_has_ended(on_node, sandbox) -> None:
+    async def scenario(node) -> None:
+        workers = [await _worker(node, f"p{number}") for number in range(6)]
+        assert len(set(workers)) < len(workers)
+
+    on_node(scenario, sandbox=sandbox)
+
+
+def test_nothing_of_a_pod_is_left_in_its_worker(on_node, sandbox) -> None:
+    async def scenario(node) -> None:
+        seen = []
+        for number in range(5):
+            volumes = {"volumes": [{"name": "v", "emptyDir": {}}]}
+            main = {
+                "env": [{"name": "ONLY", "value": f"p{number}"}],
+                "volumeMounts": [{"name": "v", "mountPath": "/v"}],
+            }
+            script = "ls /tmp; env | grep ONLY; touch /tmp/left; cd /; ulimit -n 64; umask 077"
+            seen.append((await node.sh(f"p{number}", f"echo $PPID; {script}", spec=volumes, main=main)).split()[1:])
+            assert (await node.sh(f"q{number}", "env | grep ONLY; ulimit -n; umask; pwd")).split()[1:] == ["0022", "/"]
+        assert seen == [[f"ONLY=p{number}"] for number in range(5)]
+        last = await _worker(node, "last")
+        await _until_idle(node)
+        async with asyncio.timeout(10):
+            while len(os.listdir(f"/proc/{last}/fd")) > 5:  # its streams, its channel, the namespace it was born in
+                await asyncio.sleep(0.01)
+
+    on_node(scenario, sandbox=sandbox)
+
+
+def test_a_stop_that_comes_too_late_does_not_reach_the_next_pod(on_node) -> None:
+    async def scenario(node) -> None:
+        supervisor, kept = node.supervisor(), list[str]()
+        let_go = supervisor._let_go
+        supervisor._let_go = kept.append
+        first = await _worker(node, "p1")
+        async with asyncio.timeout(10):
+            while not kept or not _blocks(first, signal.SIGTERM):
+                await asyncio.sleep(0)
+        os.kill(first, signal.SIGTERM)  # as the kubelet may until it has heard the end
+        supervisor._let_go = let_go
+        let_go(kept.pop())
+        async with asyncio.timeout(20):
+            number = 0
+            while await _worker(node, f"q{number}", "sleep 0.05") != first:
+                number += 1
+        assert _lives(first)
+
+    on_node(scenario)
+
+
+def test_a_pod_gets_another_worker_where_the_one_that_waited_was_killed(on_node) -> None:
+    async def scenario(node) -> None:
+        for number in range(3):
+            pid = await _worker(node, f"p{number}")
+            await _until_idle(node)
+            os.kill(pid, signal.SIGKILL)
+            assert await _worker(node, f"q{number}") != pid
+
+    on_node(scenario)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_workers_that_wait_end_with_their_zygote(on_node, killed: bool) -> None:
+    async def scenario(node) -> None:
+        pid = await _worker(node, "p")
+        await _until_idle(node)
+        if killed:
+            os.kill(node.supervisor().processes[0], signal.SIGKILL)
+        else:
+            await node.restart()
+        await _until_gone(pid)
+        assert await _worker(node, "q") != pid
+
+    on_node(scenario)
+
+
+def test_a_worker_is_not_kept_for_ever(monkeypatch) -> None:
+    """What Python does not give back is bounded."""
+    told: list[bool] = []
+    monkeypatch.setattr(workers, "supervise", lambda _host, _plan, *, again: told.append(again) or again)
+    monkeypatch.setattr(os, "setsid", lambda: None)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+    def zygote() -> None:
+        with ours:
+            for _ in range(1000):
+                plan = os.memfd_create("plan")
+                os.write(plan, b"{}")
+                os.lseek(plan, 0, os.SEEK_SET)
+                try:
+                    socket.send_fds(ours, [b"plan"], [plan])
+                    ours.send(b"free")
+                    ours.recv(16)
+                except OSError:
+                    return
+                finally:
+                    os.close(plan)
+
+    thread = threading.Thread(target=zygote)
+    thread.start()
+    with theirs:
+        workers._work(SimpleNamespace(ordinary=False), theirs)
+    thread.join(10)
+    assert told == [True] * 99 + [False]
+
+
+def test_many_at_once_leave_only_a_few_workers_that_wait(on_node) -> None:
+    async def scenario(node) -> None:
+        names = [f"p{number}" for number in range(30)]
+        for name in names:
+            await node.create(
+                name, "sh", "-c", "while [ ! -e /v/go ]; do sleep 0.05; done; echo $PPID", **_shared(node)
+            )
+        for name in names:
+            await node.running(name)
+        (node.root / "go").touch()
+        for name in names:
+            await node.ended(name)
+        workers = {int(await node.log(name)) for name in names}
+        assert len(workers) == len(names)
+        async with asyncio.timeout(10):
+            while sum(_lives(pid) for pid in workers) > 8:
+                await asyncio.sleep(0.01)
+
+    on_node(scenario, host_paths=("/var/tmp",))
+
+
+def _shared(node: Any) -> dict[str, Any]:
+    volume = {"name": "v", "hostPath": {"path": str(node.root), "type": "Directory"}}
+    return {"spec": {"volumes": [volume]}, "main": {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}}
