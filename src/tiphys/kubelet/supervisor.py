@@ -296,7 +296,6 @@ class _Zygote:
                 _log.error("%s; trying again", error)
                 await asyncio.sleep(_RESTART_SECONDS)
             else:
-                self._restarting = None
                 self._send()
                 return
 

@@ -1,9 +1,9 @@
 """The processes that supervise pods, one after another: forked by the zygote, told by it what to do next.
 
 A fork of Python costs milliseconds in page faults alone (measured: half of what a short step cost), so a worker whose
-pod has ended takes the next one. Between two pods it is let go of in three steps, so that nothing which is meant for one
-pod can reach another: it tells the kubelet the pod's end; the kubelet, which will not signal it any more, says so to the
-zygote; the worker then drops the signals that came meanwhile, and only now is ready.
+pod has ended takes the next one. Between two pods it is let go of in three steps, so that nothing which is meant for
+one pod can reach another: it tells the kubelet the pod's end; the kubelet, which will not signal it any more, says so
+to the zygote; the worker then drops the signals that came meanwhile, and only now is ready.
 
 Where pods have a user namespace each (an ordinary user's), a worker cannot come back from it, and ends with its pod.
 """
@@ -11,6 +11,7 @@ Where pods have a user namespace each (an ordinary user's), a worker cannot come
 from __future__ import annotations
 
 import array
+import contextlib
 import gc
 import json
 import os
@@ -46,8 +47,8 @@ class Workers:
     """All of a zygote's.
 
     Args:
-        requests: from the kubelet: a pod's uid with its plan, or alone: its shim is not signalled any more. Each plan is
-            answered with the uid and the shim's pidfd.
+        requests: from the kubelet: a pod's uid with its plan, or alone: its shim is not signalled any more. Each plan
+            is answered with the uid and the shim's pidfd.
     """
 
     def __init__(self, host: Host, requests: socket.socket) -> None:
@@ -154,19 +155,20 @@ def _passed(worker: _Worker, plan: int) -> bool:
 def _work(host: Host, channel: socket.socket) -> None:
     """In the worker: pod after pod, until it must end, or the zygote has."""
     os.setsid()
-    for left in reversed(range(_PODS)):
-        _said, fds, _flags, _address = socket.recv_fds(channel, 16, 1)
-        if not fds:
-            return
-        with open(fds[0], "rb") as file:
-            plan = json.loads(file.read())
-        again = left > 0 and not host.ordinary
-        if not supervise(host, plan, again=again) or not channel.recv(16):
-            return
-        while signal.sigtimedwait(SIGNALS, 0) is not None:
-            pass
-        channel.send(_READY)
-        gc.collect()
+    with contextlib.suppress(ConnectionError):  # the zygote was killed, and had not read all
+        for left in reversed(range(_PODS)):
+            _said, fds, _flags, _address = socket.recv_fds(channel, 16, 1)
+            if not fds:
+                return
+            with open(fds[0], "rb") as file:
+                plan = json.loads(file.read())
+            again = left > 0 and not host.ordinary
+            if not supervise(host, plan, again=again) or not channel.recv(16):
+                return
+            while signal.sigtimedwait(SIGNALS, 0) is not None:
+                pass
+            channel.send(_READY)
+            gc.collect()
 
 
 def _reap() -> None:

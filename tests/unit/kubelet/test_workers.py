@@ -73,7 +73,9 @@ def test_nothing_of_a_pod_is_left_in_its_worker(on_node, sandbox) -> None:
         last = await _worker(node, "last")
         await _until_idle(node)
         async with asyncio.timeout(10):
-            while len(os.listdir(f"/proc/{last}/fd")) > 5:  # its streams, its channel, the namespace it was born in
+            while (
+                len(list(Path(f"/proc/{last}/fd").iterdir())) > 5
+            ):  # its streams, its channel, the namespace it was born in
                 await asyncio.sleep(0.01)
 
     on_node(scenario, sandbox=sandbox)
