@@ -15,8 +15,11 @@ import pytest
 from conftest import Cluster
 from tiphys.kit import yaml
 
-# Those beside a Google Cloud SDK, and any more that the environment names (Debian's kubectl 1.20, say).
+CACHE = pathlib.Path(__file__).parents[2] / ".cache" / "kubernetes-client"
+DEBIAN = CACHE / "usr" / "bin" / "kubectl"
+# Debian's, 1.20 in Debian 12; those beside a Google Cloud SDK; and any more that the environment names.
 KUBECTLS = [
+    DEBIAN,
     *sorted(pathlib.Path("/usr/lib/google-cloud-sdk/bin").glob("kubectl.1.*")),
     *(pathlib.Path(path) for path in os.environ.get("TIPHYS_KUBECTLS", "").split(":") if path),
 ]
@@ -53,7 +56,21 @@ def test_the_page_s_command_makes_the_configmap(cluster: Cluster, kubectl: str) 
     assert 'configmaps "nautobot" not found' in cluster.kubectl("-n", "argo", "get", "cm", "nautobot", code=1)
 
 
-@pytest.mark.parametrize("tool", KUBECTLS, ids=lambda path: path.name)
+@pytest.fixture(params=KUBECTLS, ids=lambda path: "debian" if path == DEBIAN else path.name)
+def tool(request: pytest.FixtureRequest) -> pathlib.Path:
+    """Each kubectl there is."""
+    if request.param == DEBIAN and not DEBIAN.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        fetch = ["apt-get", "download", "kubernetes-client"]
+        try:
+            subprocess.run(fetch, cwd=CACHE, check=True, capture_output=True, timeout=300)
+            (package,) = CACHE.glob("kubernetes-client_*.deb")
+            subprocess.run(["dpkg", "-x", str(package), str(CACHE)], check=True, capture_output=True, timeout=60)
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            pytest.skip(f"Debian's kubernetes-client cannot be had here: {error}")
+    return request.param
+
+
 @pytest.mark.conformance
 def test_every_kubectl_creates_reads_and_deletes(cluster: Cluster, namespace: str, tool: pathlib.Path) -> None:
     def run(*arguments: str, stdin: str | None = None) -> str:
@@ -78,6 +95,37 @@ def test_every_kubectl_creates_reads_and_deletes(cluster: Cluster, namespace: st
     assert "Data" in run("describe", "configmap", "c")
     run("delete", "configmap", "c")
     assert "workflows" in run("api-resources", "--api-group=argoproj.io")
+
+
+@pytest.mark.conformance
+def test_every_kubectl_knows_the_fields_and_tries_without_doing(
+    cluster: Cluster, namespace: str, tool: pathlib.Path
+) -> None:
+    def run(*arguments: str, stdin: str | None = None, code: int = 0) -> str:
+        return cluster.kubectl("-n", namespace, *arguments, tool=str(tool), stdin=stdin, code=code)
+
+    explained = run("explain", "workflow.spec.templates")
+    assert [name for name in ("container", "http", "retryStrategy", "script", "steps") if name not in explained] == []
+    assert "imagePullPolicy" in run("explain", "pod.spec.containers")
+    assert run("create", "configmap", "c", "--from-literal=a=1", "--dry-run=server").startswith("configmap/c created")
+    assert "not found" in run("get", "configmap", "c", code=1)
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "1"}}
+    run("apply", "-f", "-", stdin=json.dumps(config))
+    said = run("diff", "-f", "-", stdin=json.dumps({**config, "data": {"a": "2"}}), code=1)
+    assert '-  a: "1"' in said
+    assert '+  a: "2"' in said
+    limits = {"activeDeadlineSeconds": 10, "retryStrategy": {"limit": 2}}
+    main = {**WORKFLOW["spec"]["templates"][0], **limits}
+    template = {**WORKFLOW, "kind": "WorkflowTemplate", "spec": {"entrypoint": "main", "templates": [main]}}
+    run("apply", "--dry-run=server", "-f", "-", stdin=json.dumps(template))
+    main["retryStrateg"] = {}
+    said = run("apply", "--dry-run=server", "-f", "-", stdin=json.dumps(template), code=1)
+    assert "unknown field" in said
+    assert "retryStrateg" in said
+    port = {"tcpSocket": {"port": 80}}
+    main = {"name": "main", "image": "i", "resources": {"limits": {"cpu": 1}}, "readinessProbe": port}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [main]}}
+    assert "created" in run("create", "--dry-run=server", "-f", "-", stdin=json.dumps(pod))
 
 
 def test_apply_creates_changes_and_takes_away(cluster: Cluster, namespace: str) -> None:

@@ -171,10 +171,14 @@ class Api:
         if given != request.name:
             message = f"the name of the object ({given}) does not match the name on the URL ({request.name})"
             raise status.bad_request(message)
-        if resource.custom and not about.get("resourceVersion"):
-            cause = status.invalid_field("metadata.resourceVersion", 0, "must be specified for an update")
-            raise status.invalid(resource.kind, resource.group, request.name, [cause])
-        return await self._change(request, lambda _: value, status.not_decodable)
+
+        def replaced(_: dict[str, Any]) -> dict[str, Any]:
+            if resource.custom and not about.get("resourceVersion"):
+                cause = status.invalid_field("metadata.resourceVersion", 0, "must be specified for an update")
+                raise status.invalid(resource.kind, resource.group, request.name, [cause])
+            return value
+
+        return await self._change(request, replaced, status.not_decodable)
 
     async def patch(self, request: Request, body: Any, kind: str) -> Result:
         """Change an object by a patch: merge, json or strategic."""

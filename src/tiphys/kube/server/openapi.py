@@ -1,7 +1,7 @@
 """/openapi: what `kubectl explain` shows, and what `kubectl apply` needs to leave the check of fields to the server.
 
-Called by `discovery`. Version 3 holds a schema a kind; version 2 is but an empty document, which lets old clients go on
-without a check of their own.
+Called by `http`. Version 3 is a document a group and version; version 2, for kubectl up to 1.27 and other old clients,
+is made of all of them, as JSON or in protobuf.
 """
 
 from __future__ import annotations
@@ -14,12 +14,17 @@ from typing import Any
 from tiphys import __version__
 from tiphys.kit.codec import encode
 from tiphys.kube.objects.resources import RESOURCES, Resource
+from tiphys.kube.server import openapi2
 from tiphys.kube.server.fields import Catalogue
 
 __all__ = ["OpenApi"]
 
 _INFO = {"title": "Tiphys", "version": __version__}
-_FIELD_VALIDATION = {"name": "fieldValidation", "in": "query", "schema": {"type": "string"}}
+_WRITING = [
+    {"name": name, "in": "query", "schema": {"type": "string"}}
+    for name in ("dryRun", "fieldManager", "fieldValidation")
+]
+"""Parameters of writes. Old clients do not ask for what does not stand here: `--dry-run=server`, say."""
 
 
 class OpenApi:
@@ -31,24 +36,34 @@ class OpenApi:
     def respond(self, path: str, accept: str) -> tuple[bytes, str] | None:
         """The document at a path and its media type; None where there is none."""
         if path == "/openapi/v2":
-            if "proto-openapi" in accept:
-                return _empty_v2(), "application/octet-stream"  # the type asked for is none that Go can parse
-            empty = {"swagger": "2.0", "info": _INFO, "paths": {}, "definitions": {}}
-            return encode(empty), "application/json"
+            if openapi2.PROTOBUF in accept:
+                return self._version2_protobuf, openapi2.PROTOBUF_ANSWER
+            return self._version2, "application/json"
         if path == "/openapi/v3":
-            paths = {place: {"serverRelativeURL": _url(place, data)} for place, data in self._documents.items()}
+            paths = {place: {"serverRelativeURL": _url(place, data)} for place, data in self._encoded.items()}
             return encode({"paths": paths}), "application/json"
-        data = self._documents.get(path.removeprefix("/openapi/v3/"))
+        data = self._encoded.get(path.removeprefix("/openapi/v3/"))
         return None if data is None else (data, "application/json")
 
     @cached_property
-    def _documents(self) -> dict[str, bytes]:
+    def _encoded(self) -> dict[str, bytes]:
+        return {place: encode(document) for place, document in self._documents().items()}
+
+    @cached_property
+    def _version2(self) -> bytes:
+        return encode(openapi2.document(self._documents().values()))
+
+    @cached_property
+    def _version2_protobuf(self) -> bytes:
+        return openapi2.to_protobuf(openapi2.document(self._documents().values()))
+
+    def _documents(self) -> dict[str, dict[str, Any]]:
         places: dict[str, list[tuple[Resource, str]]] = {}
         for resource in RESOURCES:
             for version in resource.versions:
                 place = f"apis/{resource.group}/{version}" if resource.group else f"api/{version}"
                 places.setdefault(place, []).append((resource, version))
-        return {place: encode(self._document(place, resources)) for place, resources in places.items()}
+        return {place: self._document(place, resources) for place, resources in places.items()}
 
     def _document(self, place: str, resources: list[tuple[Resource, str]]) -> dict[str, Any]:
         paths, schemas = dict[str, Any](), dict[str, Any]()
@@ -66,7 +81,7 @@ def _paths(place: str, resource: Resource, kind: dict[str, str], schema: str) ->
     scope = "/namespaces/{namespace}" if resource.namespaced else ""
     answer = {"description": "OK", "content": {"application/json": {"schema": {"$ref": schema}}}}
     about = {"x-kubernetes-group-version-kind": kind, "responses": {"200": answer}}
-    writing = {**about, "parameters": [_FIELD_VALIDATION]}
+    writing = {**about, "parameters": _WRITING}
     yield f"/{place}{scope}/{resource.plural}", {"post": {**writing, "x-kubernetes-action": "post"}}
     if resource.stored:
         one = {"get": {**about, "x-kubernetes-action": "get"}}
@@ -76,14 +91,3 @@ def _paths(place: str, resource: Resource, kind: dict[str, str], schema: str) ->
 
 def _url(place: str, data: bytes) -> str:
     return f"/openapi/v3/{place}?hash={hashlib.sha256(data).hexdigest()[:32].upper()}"
-
-
-def _empty_v2() -> bytes:
-    """openapi.v2.Document of gnostic: swagger is its field 1, info 2 (title 1, version 2), paths 8, definitions 9."""
-    info = _bytes(1, _INFO["title"].encode()) + _bytes(2, _INFO["version"].encode())
-    return _bytes(1, b"2.0") + _bytes(2, info) + _bytes(8, b"") + _bytes(9, b"")
-
-
-def _bytes(number: int, data: bytes) -> bytes:
-    """A field of the wire type 2; all here are shorter than 128 bytes."""
-    return bytes((number << 3 | 2, len(data))) + data

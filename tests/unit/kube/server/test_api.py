@@ -50,6 +50,7 @@ def test_a_stale_write_is_a_conflict_and_one_without_a_revision_is_not(serving):
         assert (await http("PUT", CONFIGMAPS + "/c", first)).code == 200
         unchanged = await http("PUT", CONFIGMAPS + "/c", first)
         assert unchanged.value["metadata"]["resourceVersion"] == str(http.store.revision), "nothing was written"
+        assert (await http("PUT", EXTERNALS + "/e", {"metadata": {"name": "e"}, "spec": {}})).code == 404
         await http("POST", EXTERNALS, {"metadata": {"name": "e"}, "spec": {}})
         answer = await http("PUT", EXTERNALS + "/e", {"metadata": {"name": "e"}, "spec": {}})
         assert "metadata.resourceVersion: Invalid value: 0: must be specified for an update" in answer.message
