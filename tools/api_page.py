@@ -25,15 +25,17 @@ that discovery and the routes are made of.
   was before belongs to `before-first-apply`. Objects that nobody applies so carry no `managedFields`.
 - A field selector names `metadata.name`, `metadata.namespace`, and of pods, events, secrets and namespaces what they
   are selected by in Kubernetes; another one is a 400 that lists them.
-- `kubectl apply --prune` looks for kinds that are not served (Services, Jobs, …): say which kinds it is about, by
+- `kubectl apply --prune` looks for kinds that are not served (Jobs, Deployments, …): say which kinds it is about, by
   `--prune-allowlist=core/v1/ConfigMap`, or use `--applyset` (with `KUBECTL_APPLYSET=true`).
 - Bodies are JSON, YAML, or Kubernetes' protobuf for the built-in kinds; answers JSON, and `Table` for kubectl.
 - Authentication: bearer tokens (the kubeconfig's, and those of service accounts, which expire and are bound to pods).
   Authorization: RBAC, for every request. A 403 names the verb, the resource and the namespace; `tiphys` adds the
   rule.
 - Secrets are encrypted at rest (AES-GCM; the key is `tiphys.db.key`, mode 0600).
-- Admission plugins, CustomResourceDefinitions, aggregated API servers, `exec`, `attach`, `port-forward` and `proxy`
-  are not there: 404 or 405, never pretended.
+- There are no Services and none can be made: nothing would route to them. Their list is there because `kubectl
+  cluster-info` asks for it; `kubectl cluster-info dump` wants kinds that are not served (nodes, Deployments, …).
+- Admission plugins, CustomResourceDefinitions, aggregated API servers, `exec`, `attach`, `port-forward`,
+  `proxy`, ephemeral containers and evictions are not there: 404 or 405, never pretended.
 
 | resource | short | group and versions | kind | scope | verbs | subresources |
 |---|---|---|---|---|---|---|

@@ -104,6 +104,7 @@ def test_every_kubectl_knows_the_fields_and_tries_without_doing(
     def run(*arguments: str, stdin: str | None = None, code: int = 0) -> str:
         return cluster.kubectl("-n", namespace, *arguments, tool=str(tool), stdin=stdin, code=code)
 
+    assert "is running at" in run("cluster-info")
     explained = run("explain", "workflow.spec.templates")
     assert [name for name in ("container", "http", "retryStrategy", "script", "steps") if name not in explained] == []
     assert "imagePullPolicy" in run("explain", "pod.spec.containers")

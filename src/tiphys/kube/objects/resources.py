@@ -123,6 +123,17 @@ RESOURCES: tuple[Resource, ...] = (
             "type",
         ),
     ),
+    # Nothing routes to a Service here, so none can be made. That there are none is what `kubectl cluster-info` asks.
+    Resource(
+        "",
+        ("v1",),
+        "services",
+        "service",
+        "Service",
+        short_names=("svc",),
+        categories=("all",),
+        verbs=("get", "list", "watch"),
+    ),
     Resource(_RBAC, ("v1",), "roles", "role", "Role"),
     Resource(_RBAC, ("v1",), "rolebindings", "rolebinding", "RoleBinding"),
     Resource(_RBAC, ("v1",), "clusterroles", "clusterrole", "ClusterRole", False),

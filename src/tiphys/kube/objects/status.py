@@ -30,6 +30,7 @@ __all__ = [
     "not_decodable",
     "not_found",
     "not_patchable",
+    "not_served",
     "required_field",
     "success",
     "too_large",
@@ -84,6 +85,13 @@ def _details(resource: Resource, name: str) -> dict[str, Any]:
 def not_found(resource: Resource, name: str) -> ApiError:
     """404."""
     return failure(404, "NotFound", f'{resource.qualified} "{name}" not found', _details(resource, name))
+
+
+def not_served(path: str) -> ApiError:
+    """404 for a path that is nothing here; the cause is what client-go makes of a real server's answer to such."""
+    cause = {"reason": "UnexpectedServerResponse", "message": "404 page not found"}
+    message = f"the server could not find the requested resource: {path[:200]} is not served"
+    return failure(404, "NotFound", message, {"causes": [cause]})
 
 
 def already_exists(resource: Resource, name: str) -> ApiError:

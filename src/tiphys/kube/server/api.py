@@ -76,9 +76,12 @@ class Api:
     # -- reading -------------------------------------------------------------------------------------------------
 
     def authorize(self, request: Request, verb: str) -> None:
-        """Raise the 403 if RBAC does not let the user."""
+        """Raise the 403 if RBAC does not let the user, the 405 if there is no such verb for the kind."""
         r = request
         if self.authorizer.allowed(r.user, verb, r.resource, r.namespace, r.name, r.subresource):
+            if not r.subresource and verb not in r.resource.verbs:
+                why = f'{verb} is not supported on resources of kind "{r.resource.qualified}"'
+                raise status.method_not_allowed(why)
             return
         error = status.forbidden(r.user.name, verb, r.resource, r.namespace, r.name, r.subresource)
         if broken := self.authorizer.held(r.user, r.namespace).errors:

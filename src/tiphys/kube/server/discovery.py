@@ -9,9 +9,13 @@ from tiphys import __version__
 from tiphys.kit.codec import encode
 from tiphys.kube.objects.resources import RESOURCES, Resource
 
-__all__ = ["AGGREGATED", "respond"]
+__all__ = ["AGGREGATED", "health", "respond"]
 
 AGGREGATED = "apidiscovery.k8s.io"
+_HEALTH = ("healthz", "livez", "readyz")
+_CHECKS = ("ping", "etcd")
+"""etcd is the store here: a server that has lost it does not answer."""
+
 _KUBERNETES = "33"  # the API's age: kubectl warns beyond one minor version of its own
 
 
@@ -25,7 +29,9 @@ def respond(path: str, accept: str) -> tuple[bytes, str] | None:
         return encode(_core() if path == "/api" else _groups()), "application/json"
     found: dict[str, Any] | None = None
     parts = path.strip("/").split("/")
-    if path == "/version":
+    if path == "/":
+        found = {"paths": _paths()}
+    elif path == "/version":
         found = _version()
     elif parts[0] == "api" and len(parts) == 2:
         found = _resources("", parts[1])
@@ -35,6 +41,23 @@ def respond(path: str, accept: str) -> tuple[bytes, str] | None:
     elif parts[0] == "apis" and len(parts) == 3:
         found = _resources(parts[1], parts[2])
     return (encode(found), "application/json") if found is not None else None
+
+
+def health(path: str, *, verbose: bool) -> bytes | None:
+    """The text at a path of the health checks; None elsewhere. Whoever is asked and answers is well."""
+    name, _, check = path.strip("/").partition("/")
+    if name not in _HEALTH or check not in ("", *_CHECKS):
+        return None
+    if not verbose or check:
+        return b"ok"
+    return "".join((*(f"[+]{one} ok\n" for one in _CHECKS), f"{name} check passed\n")).encode()
+
+
+def _paths() -> list[str]:
+    groups = {f"/apis/{group}" for group, _ in _versions() if group}
+    versions = {f"/apis/{group}/{version}" if group else f"/api/{version}" for group, version in _versions()}
+    checks = {f"/{name}{check}" for name in _HEALTH for check in ("", *(f"/{one}" for one in _CHECKS))}
+    return sorted({"/api", "/apis", "/openapi/v2", "/openapi/v3", "/version", *groups, *versions, *checks})
 
 
 def _version() -> dict[str, Any]:

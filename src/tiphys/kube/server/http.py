@@ -45,17 +45,16 @@ __all__ = ["App"]
 
 _log = logging.getLogger(__name__)
 
-_HEALTH = ("/healthz", "/livez", "/readyz")
 _PATCHES = {
     "application/merge-patch+json": "merge",
     "application/json-patch+json": "json",
     "application/strategic-merge-patch+json": "strategic",
 }
+_WRITES = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 _APPLY = "application/apply-patch+yaml"
 _SHOWN_WHEN_GONE = ("pods", "serviceaccounts")
 """Of these a delete answers with the object, also when it is gone; of others with a Status."""
 
-_NOT_FOUND = "the server could not find the requested resource"
 _KINDS_BELOW = {"token": ("authentication.k8s.io/v1", "TokenRequest")}
 
 
@@ -114,8 +113,8 @@ class App:
             user = acting(user, scope["headers"], self._api.authorizer)
         call = Call.of(scope, headers, user, receive, send)
         path = path.rstrip("/") or "/"
-        if path in _HEALTH or path.startswith(tuple(f"{one}/" for one in _HEALTH)):
-            await reply(send, 200, b"ok", "text/plain")
+        if (told := discovery.health(path, verbose="verbose" in call.query)) is not None:
+            await reply(send, 200, told, "text/plain")
             return
         if user.name == ANONYMOUS.name and path != "/version":
             raise status.unauthorized()
@@ -129,7 +128,7 @@ class App:
         accept = headers.get("accept", "")
         found = self._openapi.respond(path, accept) or discovery.respond(path, accept)
         if found is None:
-            raise status.failure(404, "NotFound", _NOT_FOUND)
+            raise status.not_served(path)
         if call.method not in ("GET", "HEAD"):
             raise status.method_not_allowed()
         await reply(send, 200, *found)
@@ -172,6 +171,8 @@ class App:
         }.get(call.method)
         if handler is None:
             raise status.method_not_allowed()
+        if (verb := _WRITES.get(call.method)) is not None:
+            self._api.authorize(request, verb)  # who may not gets no body read
         await handler(call, place, request)
 
     async def _read(self, call: Call, place: Place, request: Request) -> None:
@@ -257,7 +258,7 @@ class App:
         await self._written(call, place, 201 if new else 200, result)
 
     async def _delete(self, call: Call, place: Place, request: Request) -> None:
-        if place.subresource or ("delete" if place.name else "deletecollection") not in place.resource.verbs:
+        if place.subresource:
             raise status.method_not_allowed()
         data = await body_of(call)
         body = parsed(data, call.headers.get("content-type", "")) if data else {}

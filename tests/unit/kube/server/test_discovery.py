@@ -46,3 +46,61 @@ def test_the_version_is_one_that_clients_take(serving):
         assert version["gitVersion"].startswith(f"v1.{version['minor']}.")
 
     serving(scenario)
+
+
+def test_the_root_lists_the_paths_and_each_of_them_is_there(serving):
+    async def scenario(http) -> None:
+        paths = (await http("GET", "/")).value["paths"]
+        assert {"/api/v1", "/apis/argoproj.io/v1alpha1", "/openapi/v2", "/readyz/ping", "/version"} <= set(paths)
+        for path in paths:
+            assert (await http("GET", path)).code == 200, path
+
+    serving(scenario)
+
+
+def test_health_is_told_check_by_check(serving):
+    async def scenario(http) -> None:
+        assert (await http("GET", "/readyz")).body == b"ok"
+        assert (await http("GET", "/readyz?verbose")).body == b"[+]ping ok\n[+]etcd ok\nreadyz check passed\n"
+        assert (await http("GET", "/readyz/ping?verbose")).body == b"ok"
+
+    serving(scenario)
+
+
+def test_what_is_not_served_is_named_with_details_that_old_clients_look_into(serving):
+    async def scenario(http) -> None:
+        answer = await http("POST", "/api/v1/namespaces/ns/pods/p/eviction", {})
+        assert (answer.code, answer.value["reason"]) == (404, "NotFound")
+        assert "/api/v1/namespaces/ns/pods/p/eviction is not served" in answer.message
+        assert answer.value["details"]["causes"][0]["reason"] == "UnexpectedServerResponse"
+
+    serving(scenario)
+
+
+def test_there_are_no_services_and_none_can_be_made(serving):
+    async def scenario(http) -> None:
+        services = "/api/v1/namespaces/ns/services"
+        assert (await http("GET", services)).value["items"] == []
+        protobuf = "application/vnd.kubernetes.protobuf"
+        for method, path, verb in (
+            ("POST", services, "create"),
+            ("PUT", f"{services}/s", "update"),
+            ("PATCH", f"{services}/s", "patch"),
+            ("DELETE", f"{services}/s", "delete"),
+            ("DELETE", services, "deletecollection"),
+        ):
+            answer = await http(method, path, None if method == "DELETE" else b"k8s\0", kind=protobuf)
+            assert answer.code == 405, answer.body
+            assert answer.message == f'{verb} is not supported on resources of kind "services"'
+
+    serving(scenario)
+
+
+def test_who_may_not_write_gets_no_body_read(serving):
+    async def scenario(http) -> None:
+        for method, path in (("POST", "configmaps"), ("PUT", "configmaps/c"), ("PATCH", "configmaps/c")):
+            headers = {"impersonate-user": "joe", "content-type": "application/json"}
+            answer = await http(method, f"/api/v1/namespaces/ns/{path}", b"{not json", headers=headers)
+            assert answer.code == 403, answer.body
+
+    serving(scenario)

@@ -94,7 +94,7 @@ def test_a_query_that_makes_no_sense(serving, query, code, says):
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
+        "/readyz/nothing",
         "/api/v2",
         "/apis/apps/v1",
         "/api/v1/nodes",
