@@ -401,6 +401,22 @@ def test_who_am_i_and_what_may_i(cluster: Cluster, namespace: str) -> None:
     assert run("get", "pods", me, code=0) == ""
 
 
+def test_an_aggregated_role_is_filled_and_gives_rights(cluster: Cluster, namespace: str) -> None:
+    def run(*arguments: str, code: int = 0) -> str:
+        return cluster.kubectl("-n", namespace, *arguments, code=code)
+
+    label, me = f"gather-{namespace}=yes", f"--as=system:serviceaccount:{namespace}:default"
+    run("create", "clusterrole", f"{namespace}-whole", f"--aggregation-rule={label}")
+    run("create", "rolebinding", "rb", f"--clusterrole={namespace}-whole", f"--serviceaccount={namespace}:default")
+    assert run("auth", "can-i", "list", "secrets", me, code=1) == "no\n"
+    run("create", "clusterrole", f"{namespace}-part", "--verb=list", "--resource=secrets")
+    run("label", "clusterrole", f"{namespace}-part", label)
+    wanted = "--for=jsonpath={.rules[0].resources[0]}=secrets"
+    run("wait", wanted, f"clusterrole/{namespace}-whole", "--timeout=20s")
+    assert run("auth", "can-i", "list", "secrets", me) == "yes\n"
+    run("delete", "clusterrole", f"{namespace}-whole", f"{namespace}-part")
+
+
 def test_a_pod_is_deleted_when_delete_returns(cluster: Cluster, finished: str) -> None:
     assert cluster.kubectl("-n", finished, "delete", "pod", "w", "--wait", "--timeout=20s") == 'pod "w" deleted\n'
     assert "not found" in cluster.kubectl("-n", finished, "get", "pod", "w", code=1)

@@ -17,7 +17,7 @@ import uvicorn
 from tiphys.errors import StoreError
 from tiphys.kit.clock import utc_now
 from tiphys.kube.client.api import Client
-from tiphys.kube.controllers import externalsecrets, namespaces, serviceaccounts
+from tiphys.kube.controllers import clusterroles, externalsecrets, namespaces, serviceaccounts
 from tiphys.kube.controllers.garbage import GarbageCollector
 from tiphys.kube.controllers.localstores import local_store
 from tiphys.kube.server.api import Api
@@ -109,6 +109,7 @@ class Local:
         self._controllers: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (
             lambda: namespaces.run(client, authority),
             GarbageCollector(client).run,
+            lambda: clusterroles.run(client),
             lambda: serviceaccounts.run(client, tokens.make_lasting, authority),
             lambda: externalsecrets.run(client, self._account, stores),
             self._workflows.run,

@@ -1,6 +1,6 @@
 """Label and field selectors, as they stand in queries and in specs, made predicates. Pure.
 
-Called by list, watch and deletecollection, and by RBAC for aggregated roles. The empty one is None (of fields: []), so
+Called by list, watch and deletecollection, and for aggregated roles. The empty one is None (of fields: []), so
 that callers can skip the test, and the decoding, of objects altogether.
 """
 

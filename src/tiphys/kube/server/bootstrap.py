@@ -57,16 +57,20 @@ _ROLES: dict[str, list[dict[str, Any]]] = {
         {"apiGroups": ["*"], "resources": ["*"], "verbs": [*_READ, "delete", "deletecollection", "patch"]},
         _rule("", ["configmaps", "events", "secrets", "serviceaccounts"], ["create"]),
         _rule("", ["namespaces/finalize", "secrets"], ["update"]),
+        _rule(GROUP, ["clusterroles"], ["escalate"]),
     ],
+}
+_PEOPLES: dict[str, list[dict[str, Any]]] = {
     "view": _view(_READ),
     "edit": [*_view([*_READ, *_WRITE]), _rule("", ["secrets"], [*_READ, *_WRITE])],
     "admin": [
-        *_view([*_READ, *_WRITE]),
-        _rule("", ["secrets"], [*_READ, *_WRITE]),
         _rule("", ["serviceaccounts/token"], ["create"]),
         _rule(GROUP, ["roles", "rolebindings"], [*_READ, *_WRITE]),
     ],
 }
+"""What these roles add to those before them. Others add to them by a label, as Argo's manifests do."""
+
+_AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
 _BINDINGS = {
     "cluster-admin": ("Group", "system:masters"),
     "system:discovery": ("Group", "system:authenticated"),
@@ -96,6 +100,7 @@ async def furnish(api: Api, roles: Sequence[Role] = ()) -> None:
         await _make(api, "", "namespaces", {"metadata": {"name": name}})
     for role, rules in _ROLES.items():
         await _make(api, GROUP, "clusterroles", {"metadata": {"name": role}, "rules": rules})
+    await _make_peoples(api)
     for role, subject in _BINDINGS.items():
         await _bind(api, role, subject)
     for each in roles:
@@ -103,6 +108,17 @@ async def furnish(api: Api, roles: Sequence[Role] = ()) -> None:
         value = {"metadata": {"name": each.name}, "rules": list(each.rules)}
         await _make(api, GROUP, plural, value, each.namespace)
         await _bind(api, each.name, each.subject, each.namespace)
+
+
+async def _make_peoples(api: Api) -> None:
+    names, rules = list(_PEOPLES), list[dict[str, Any]]()
+    for name, next_one in zip(names, [*names[1:], ""], strict=True):
+        rules += _PEOPLES[name]
+        part = {"name": f"system:aggregate-to-{name}", "labels": {f"{_AGGREGATE}{name}": "true"}}
+        await _make(api, GROUP, "clusterroles", {"metadata": part, "rules": _PEOPLES[name]})
+        about = {"name": name, **({"labels": {f"{_AGGREGATE}{next_one}": "true"}} if next_one else {})}
+        chosen = {"clusterRoleSelectors": [{"matchLabels": {f"{_AGGREGATE}{name}": "true"}}]}
+        await _make(api, GROUP, "clusterroles", {"metadata": about, "aggregationRule": chosen, "rules": list(rules)})
 
 
 async def _bind(api: Api, role: str, subject: tuple[str, str], namespace: str = "") -> None:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tiphys.kit.codec import decode
-from tiphys.kube.objects import selectors
 from tiphys.kube.objects.resources import Resource
 from tiphys.kube.server.users import MASTERS, User
 from tiphys.kube.store.api import Key, Store
@@ -22,6 +21,7 @@ GROUP = "rbac.authorization.k8s.io"
 Rule = Mapping[str, Any]
 
 _BINDINGS = ("clusterrolebindings", "rolebindings")
+_KINDS = {"clusterroles": "ClusterRole", "roles": "Role"}
 _REMEMBERED = 4_096
 """Users times namespaces whose rules are kept worked out."""
 
@@ -91,7 +91,7 @@ class Authorizer:
         """A role or a binding was written: what followed from it is forgotten."""
         self._held.clear()
         if key.resource not in _BINDINGS:
-            self._roles.clear()  # one role may stand in another, aggregated
+            self._roles.pop((_KINDS[key.resource], key.namespace, key.name), None)
         elif self._by_subject is not None:
             self._index(key)
 
@@ -134,25 +134,13 @@ class Authorizer:
         return Held(rules, errors)
 
     def role_rules(self, kind: str, name: str, namespace: str) -> list[Rule] | None:
-        """The rules of a role, those aggregated into it included; None where there is no such role."""
+        """The rules of a role; None where there is no such role."""
         place = (kind, namespace if kind == "Role" else "", name)
         if place not in self._roles:
             plural = "roles" if kind == "Role" else "clusterroles"
             record = self._store.get(Key(GROUP, plural, place[1], name))
-            self._roles[place] = None if record is None else self._rules_of(decode(record.value), name)
+            self._roles[place] = None if record is None else decode(record.value).get("rules") or []
         return self._roles[place]
-
-    def _rules_of(self, role: dict[str, Any], name: str) -> list[Rule]:
-        rules: list[Rule] = list(role.get("rules") or ())
-        wanted = [
-            selectors.from_object(selector)
-            for selector in (role.get("aggregationRule") or {}).get("clusterRoleSelectors") or ()
-        ]
-        if wanted:
-            for other in self._store.list(GROUP, "clusterroles"):
-                if other.key.name != name and any(match is None or match(other.labels) for match in wanted):
-                    rules += decode(other.value).get("rules") or ()
-        return rules
 
     def missing(self, user: User, rules: Iterable[Rule], namespace: str) -> list[Rule]:
         """Of the rights that `rules` give, those that the user has not: nobody hands out more than he has."""
