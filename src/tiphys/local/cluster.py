@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import asyncio.sslproto
-import contextlib
 import logging
 import os
 import signal
-import socket
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
-
-import uvicorn
 
 from tiphys.errors import StoreError
 from tiphys.kit.clock import utc_now
@@ -26,6 +21,7 @@ from tiphys.kube.server.http import App
 from tiphys.kube.server.inprocess import InProcessClient
 from tiphys.kube.server.podlogs import PodLogs
 from tiphys.kube.server.reviews import Reviews
+from tiphys.kube.server.serving import Server
 from tiphys.kube.server.tokens import Tokens
 from tiphys.kube.server.users import AUTHENTICATED, User, service_account
 from tiphys.kube.store.sqlite import SqliteStore
@@ -55,10 +51,6 @@ _ROLES = (
     # As in Argo's own quick start: a workflow of namespace argo that names no account can hand on outputs.
     Role("executor", ("ServiceAccount", "default"), executor_rbac.RULES, "argo"),
 )
-
-
-# A buffer of a connection: a quarter of a megabyte each by default, which thousands of watches would fill memory with.
-asyncio.sslproto.SSLProtocol.max_size = 2**15
 
 
 class Local:
@@ -136,7 +128,8 @@ class Local:
         try:
             await furnish(self._api, _ROLES)
             self._place.write_kubeconfig(self.server, self._token)
-            server = _Server(self._config(), ready, self._app.close)
+            certificate = self._place.certificate, self._place.key
+            server = Server(self._app, certificate, ready=ready, stopping=self._app.close)
             tasks = [asyncio.create_task(run()) for run in self._controllers]
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -156,38 +149,3 @@ class Local:
         finally:
             await self._store.close()
             self._socket.close()
-
-    def _config(self) -> uvicorn.Config:
-        return uvicorn.Config(
-            self._app,
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            ssl_keyfile=self._place.key,
-            ssl_certfile=self._place.certificate,
-            timeout_graceful_shutdown=1,
-            timeout_keep_alive=60,
-        )
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, told when to stop by us, and telling when it listens."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready, self._stopping = ready, stopping
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._ready()
-
-    def stop(self) -> None:
-        self._stopping()
-        self.should_exit = True
