@@ -28,8 +28,8 @@ that discovery and the routes are made of.
 - `kubectl apply --prune` looks for kinds that are not served (Jobs, Deployments, …): say which kinds it is about, by
   `--prune-allowlist=core/v1/ConfigMap`, or use `--applyset` (with `KUBECTL_APPLYSET=true`).
 - Bodies are JSON, YAML, or Kubernetes' protobuf for the built-in kinds; answers JSON, and `Table` for kubectl.
-- A client has 32 s for TLS, 32 s for the head of a request (64 KiB at most), 60 s for its body (3 MiB), 90 s between two
-  requests; what comes later is answered with 408 or closed. Watches and logs that are followed have no limit.
+- A client has 32 s for TLS, 32 s for the head of a request (64 KiB at most), 60 s for its body (3 MiB), 90 s between
+  two requests; what comes later is answered with 408 or closed. Watches and logs that are followed have no limit.
 - Authentication: bearer tokens (the kubeconfig's, and those of service accounts, which expire and are bound to pods).
   Authorization: RBAC, for every request. A 403 names the verb, the resource and the namespace; `tiphys` adds the
   rule.
