@@ -174,6 +174,16 @@ def test_empty_lines_do_not_keep_an_idle_connection(serving):
     serving(scenario, headers=SOON)
 
 
+def test_who_asked_for_another_protocol_and_got_none_is_not_kept_either(serving):
+    async def scenario(world: World) -> None:
+        async with world.client() as (reader, writer):
+            writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+            await answer(reader)
+            await trickle(reader, writer, b"x")
+
+    serving(scenario, headers=SOON)
+
+
 def test_an_idle_connection_is_closed_without_a_word(serving):
     async def scenario(world: World) -> None:
         async with world.client() as (reader, writer):
