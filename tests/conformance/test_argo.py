@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -460,7 +460,7 @@ def test_acting_on_a_workflow_that_waits(pair: Pair, words: tuple[str, ...]) -> 
     [
         ("retry", "NAME"),
         ("retry", "NAME", "-o", "name"),
-        ("retry", "NAME", "-p", "a=b"),
+        ("retry", "NAME", "-p", "a=b", "-o", "name"),
         ("retry", "NAME", "--wait"),
         ("resubmit", "NAME"),
         ("resubmit", "NAME", "--wait"),
@@ -477,8 +477,11 @@ def test_acting_on_a_workflow_that_failed(pair: Pair, words: tuple[str, ...]) ->
     theirs, ours = names_of(pair, "steps", lambda name: pair.ended(name, STEPS % "bad"))
     warned = re.compile(r"^Warning: Overriding parameters.*\n", re.MULTILINE)
     said = pair.run("tiphys", *(ours if word == "NAME" else word for word in words))
+    told = pair.run("argo", *(theirs if word == "NAME" else word for word in words))
+    if words[0] == "retry":  # 3.6 begins with the phase Running, 4 with none; the newer one is ours
+        told = replace(told, out=re.sub(r"^(Status: +)Running$", r"\1Pending", told.out, flags=re.MULTILINE))
     agree(
-        pair.run("argo", *(theirs if word == "NAME" else word for word in words)),
+        told,
         Said(said.code, said.out, warned.sub("", said.err)),
         (theirs,),
         (ours,),

@@ -47,6 +47,11 @@ def _retry(session: Session, name: str, options: Options) -> Object:
         raise RefusalError(str(error), "Internal") from error
     except UsageError as error:
         raise RefusalError(str(error)) from error
+    if len(fresh["status"]["nodes"]) == _outside_of_exit_handler(workflow):
+        warn(
+            f"nothing in {name} is run again: only pods and HTTP requests that failed are, and nothing of what came "
+            f"after them may have succeeded. To run all of it again: tiphys resubmit {name}"
+        )
     for pod in pods:
         try:
             session.client.delete(PODS, pod, session.namespace)
@@ -54,6 +59,11 @@ def _retry(session: Session, name: str, options: Options) -> Object:
             if error.code != 404:
                 raise
     return session.client.update(WORKFLOWS, fresh).object
+
+
+def _outside_of_exit_handler(workflow: Object) -> int:
+    nodes = (workflow.get("status") or {}).get("nodes") or {}
+    return sum(not node["name"].startswith(f"{workflow['metadata']['name']}.onExit") for node in nodes.values())
 
 
 def _arguments(options: Options) -> str:

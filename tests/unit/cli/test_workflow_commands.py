@@ -46,6 +46,8 @@ spec:
         templateRef: {name: asks, template: main}
         arguments: {parameters: [{name: hostname, value: "{{inputs.parameters.hostname}}"}]}
 """
+API = "argoproj.io/v1alpha1"
+NAMELESS = {"generateName": "waits-"}
 ONE = """
 apiVersion: argoproj.io/v1alpha1
 kind: Workflow
@@ -199,6 +201,19 @@ def test_retry_runs_the_failed_step_again_with_another_parameter(run: Run, one: 
     assert code == 0
     listed = json.loads(run("get", text.strip(), "-o", "json")[1])
     assert listed["metadata"]["labels"]["workflows.argoproj.io/resubmitted-from-workflow"] == name
+
+
+def test_a_retry_that_runs_nothing_again_says_so(run: Run, tmp_path: pathlib.Path) -> None:
+    waits = {"entrypoint": "main", "templates": [{"name": "main", "suspend": {}}]}
+    path = tmp_path / "waits.yaml"
+    path.write_text(json.dumps({"apiVersion": API, "kind": "Workflow", "metadata": NAMELESS, "spec": waits}))
+    name = made(run("submit", str(path)))
+    run("stop", name, "--node-field-selector", "displayName=" + name)
+    assert run("wait", name)[0] == 1
+    code, text, err = run("retry", name, "--wait")
+    assert (code, f"{name} Failed at" in text) == (1, True)
+    assert f"Warning: nothing in {name} is run again" in err
+    assert f"tiphys resubmit {name}" in err
 
 
 def test_waiting_for_several(run: Run, one: Callable[[str], str]) -> None:

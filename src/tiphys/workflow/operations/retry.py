@@ -1,13 +1,15 @@
 """Retrying a workflow that has ended: what is run again, what stays, which pods go. Pure.
 
-A failed leaf is taken out of the nodes, so that the controller runs it anew; what encloses it is set running; what has
-succeeded stays. The nodes of the exit handler go: it runs again at the end. With `restart_successful`, the nodes a
-selector names and all that follows them are run again as well.
+As Argo Workflows 4 does it. What has failed is what runs by itself: pods, their containers, HTTP requests. It is taken
+out together with all that came after it, and what lies on the way from it up to the entry node is set running; what
+is not on such a way stays as it is. So a suspended step that was stopped stays Failed; version 3.6 set it running.
+The nodes of the exit handler go: it runs again at the end. With `restart_successful`, the nodes a selector names are
+run again as if they had failed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tiphys.errors import UsageError
@@ -22,10 +24,9 @@ Object = dict[str, Any]
 Node = Mapping[str, Any]
 
 _GROUPS = frozenset(("DAG", "Steps", "StepGroup", "TaskGroup"))
-_HOLDERS = frozenset(("StepGroup", "TaskGroup", "Retry"))
-"""Types whose children are within them; those of others follow them."""
-_BAD = frozenset(("Failed", "Error", "Omitted"))
-_GOOD = frozenset(("Succeeded", "Skipped"))
+_EXPANDED = frozenset(("StepGroup", "TaskGroup"))
+_EXECUTED = frozenset(("Container", "HTTP", "Plugin", "Pod"))
+_BAD = frozenset(("Failed", "Error"))
 
 
 class Retried(NamedTuple):
@@ -50,10 +51,10 @@ def retried(
         now: RFC 3339; what is set running begins then.
         restart_successful: also run again what `selector` names, though it has succeeded.
         selector: of nodes, as for --node-field-selector.
-        parameters: arguments to override, `NAME=VALUE` each.
+        parameters: arguments to override, `NAME=VALUE` each; what was expanded by the old ones is expanded anew.
 
     Raises:
-        UsageError: it has not ended, or has succeeded and no nodes are named.
+        UsageError: it has not ended, has succeeded and no nodes are named, or its nodes are no tree.
         ApiError: the selector cannot be understood.
     """
     status = workflow.get("status") or {}
@@ -62,115 +63,184 @@ def retried(
         raise UsageError("To retry a succeeded workflow, set the options restartSuccessful and nodeFieldSelector")
     if phase not in ("Succeeded", "Failed", "Error"):
         raise UsageError(f"Cannot retry a workflow in phase {phase}")
-    nodes: Mapping[str, Node] = status.get("nodes") or {}
-    forced = _with_descendants(nodes, filter(matching(selector), nodes.values())) if restart_successful else set()
-    plan = _Plan(workflow, nodes, forced if selector else set())
-    for node in nodes.values():
-        plan.decide(node)
-    fresh = with_parameters(_running(workflow, now), parameters)
+    tree = _Tree(workflow["metadata"]["name"], status.get("nodes") or {})
+    named = matching(selector) if restart_successful and selector else lambda _: False
+    plan = _Plan(tree, {id for id, node in tree.nodes.items() if named(node)})
+    if parameters:
+        plan.expand_anew()
+    fresh = with_parameters(_unended(workflow, now), parameters)
     fresh["status"] = {**fresh["status"], "nodes": plan.nodes(now)}
-    return Retried(fresh, plan.pods())
+    by_id = (workflow["metadata"].get("annotations") or {}).get(labels.POD_NAME_FORMAT) == "v1"
+    pods = [node["id"] if by_id else pod_name(tree.name, node["name"], template_of_node(node)) for node in plan.pods()]
+    return Retried(fresh, pods)
+
+
+class _Tree:
+    """The nodes of a workflow, and ways through them. `children` are what is within a node, and what came after it."""
+
+    def __init__(self, name: str, nodes: Mapping[str, Node]) -> None:
+        self.name = name
+        self.nodes = nodes
+        self.root = next((id for id, node in nodes.items() if node["name"] == name), None)
+        parents: dict[str, list[str]] = {}
+        for id, node in nodes.items():
+            for child in node.get("children") or ():
+                if child not in nodes:
+                    raise UsageError(f"node {node['name']} has the child {child}, which is not among the nodes")
+                parents.setdefault(child, []).append(id)
+        self._parents = {child: min(ids, key=self._nearness(child)) for child, ids in parents.items()}
+        self._check()
+
+    def _nearness(self, child: str) -> Callable[[str], tuple[bool, str]]:
+        """Of several parents Argo takes any; ours is one beside the node, so that no other group is on the way up."""
+        beside = self.nodes[child].get("boundaryID")
+        return lambda id: (self.nodes[id].get("boundaryID") != beside, id)
+
+    def of_exit_handler(self, node: Node) -> bool:
+        """It is part of the workflow's exit handler."""
+        return str(node["name"]).startswith(f"{self.name}.onExit")
+
+    def parent(self, id: str) -> str | None:
+        """What the node is within or comes after; None at the top."""
+        return self._parents.get(id)
+
+    def type(self, id: str | None) -> str:
+        """The node's type; "" of no node."""
+        return str(self.nodes[id]["type"]) if id is not None else ""
+
+    def below(self, id: str) -> Iterator[str]:
+        """The ids of all that is within a node or came after it, nearest first."""
+        seen, row = {id}, [id]
+        for each in row:
+            for child in self.nodes[each].get("children") or ():
+                if child not in seen:
+                    seen.add(child)
+                    row.append(child)
+                    yield child
+
+    def above(self, id: str) -> Iterator[str]:
+        """What the node is in or came after, nearest first, up to the top."""
+        parent = self.parent(id)
+        while parent is not None:
+            yield parent
+            parent = self.parent(parent)
+
+    def _check(self) -> None:
+        """Every way up ends: at the entry node or in the exit handler."""
+        ends: set[str] = set()
+        for id, node in self.nodes.items():
+            if id != self.root and id not in self._parents and not self.of_exit_handler(node):
+                raise UsageError(f"couldn't find parent node for {id}")
+            way: dict[str, None] = {}
+            above: str | None = id
+            while above is not None and above not in ends:
+                if above in way:
+                    raise UsageError(f"node {self.nodes[above]['name']} is above itself")
+                way[above] = None
+                above = self.parent(above)
+            ends.update(way)
 
 
 class _Plan:
-    """What becomes of each node: removed, set running, or (in neither set) left as it is."""
+    """What becomes of each node: deleted, set running, or (in neither set) left as it is; to delete counts for more."""
 
-    def __init__(self, workflow: Mapping[str, Any], nodes: Mapping[str, Node], forced: set[str]) -> None:
-        self._name: str = workflow["metadata"]["name"]
-        annotations = workflow["metadata"].get("annotations") or {}
-        self._pods_by_id = annotations.get(labels.POD_NAME_FORMAT) == "v1"
-        self._nodes = nodes
-        self._holders: dict[str, list[str]] = {}
-        for id, node in nodes.items():
-            if node["type"] in _HOLDERS:
-                for child in node.get("children") or ():
-                    self._holders.setdefault(child, []).append(id)
-        self._forced = forced
-        self._removed: set[str] = set()
+    def __init__(self, tree: _Tree, named: set[str]) -> None:
+        self._tree = tree
+        self._deleted: set[str] = set()
         self._running: set[str] = set()
+        self._enclosed: set[str] = set()
+        if tree.root is None:
+            return
+        again = named | {id for id, node in tree.nodes.items() if self._failed(node, named)}
+        for id in (
+            tree.root,
+            *tree.below(tree.root),
+        ):  # from the top: what is deleted with another sets nothing running
+            if id in again and id not in self._deleted:
+                self._run_again(id)
 
-    def decide(self, node: Node) -> None:
-        """About one node, and what depends on it.
+    def _failed(self, node: Node, named: set[str]) -> bool:
+        """It has run and failed, and nothing that came after it has succeeded: that failure was not allowed for."""
+        if node["type"] not in _EXECUTED or node.get("phase") not in _BAD:
+            return False
+        nodes, seen = self._tree.nodes, node["id"]
+        if (node.get("nodeFlag") or {}).get("retried"):
+            seen = next((id for id in self._tree.above(seen) if nodes[id]["type"] == "Retry"), seen)
+        return not any(nodes[id].get("phase") == "Succeeded" and id not in named for id in self._tree.below(seen))
+
+    def _run_again(self, id: str) -> None:
+        self._delete(id)
+        if id == self._tree.root:
+            return
+        above: str | None = id
+        while above is not None:
+            kind = self._tree.type(above)
+            if kind in _GROUPS:
+                above = self._run_enclosing(above)
+            elif kind == "Container":
+                above = self._first(above, lambda id: self._tree.type(id) == "Pod")
+                self._delete(above)
+            else:
+                if kind == "Retry" and self._tree.nodes[above].get("phase") in _BAD:
+                    self._running.add(above)
+                above = self._tree.parent(above)
+
+    def _run_enclosing(self, id: str) -> str | None:
+        """A group and all that it is within; the node from which to go on."""
+        self._running.add(id)
+        while id not in self._enclosed:
+            self._enclosed.add(id)
+            if (parent := self._tree.parent(id)) is not None and self._tree.type(parent) == "Retry":
+                self._running.add(parent)
+                id = parent
+            if (parent := self._tree.parent(id)) is not None and self._tree.type(parent) in _EXPANDED:
+                self._running.add(parent)
+            boundary = self._tree.nodes[id].get("boundaryID")
+            if not boundary:
+                return self._tree.parent(id)
+            id = self._first(id, str(boundary).__eq__)
+        return None  # been there, from another failure
+
+    def _first(self, id: str, wanted: Callable[[str], bool]) -> str:
+        """The nearest node above of a kind; it is set running.
 
         Raises:
-            UsageError: the node has not ended.
+            UsageError: there is none.
         """
-        id, phase = node["id"], node.get("phase") or ""
-        if phase not in _BAD and phase not in _GOOD:
-            raise UsageError(f"Workflow cannot be retried with node {node['name']} in {phase} phase")
-        if node["name"].startswith(f"{self._name}.onExit"):
-            self._removed.add(id)
-        elif id in self._forced:
-            self._force(node)
-        elif phase in _BAD and node["type"] in _GROUPS:
-            self._running.add(id)
-        elif phase in _BAD and not self._was_allowed(node):
-            self._removed.add(id)
+        for above in self._tree.above(id):
+            if wanted(above):
+                self._running.add(above)
+                return above
+        raise UsageError(f"what encloses node {self._tree.nodes[id]['name']} is not above it")
 
-    def _force(self, node: Node) -> None:
-        self._run_enclosing(node)
-        if node["type"] in _GROUPS or node["type"] == "Retry":
-            self._running.add(node["id"])
-            return
-        if node["type"] == "Suspend":
-            self._running.add(node["id"])
-        else:
-            self._removed.add(node["id"])
-        self._removed |= _with_descendants(self._nodes, [node]) - {node["id"]}
+    def _delete(self, id: str) -> None:
+        self._deleted.update((id, *self._tree.below(id)))
 
-    def _run_enclosing(self, node: Node) -> None:
-        """All that a node is within has to go on as well, up to the entry node."""
-        pending = self._enclosing(node)
-        while pending:
-            id = pending.pop()
-            if id not in self._running:
-                self._running.add(id)
-                pending += self._enclosing(self._nodes[id])
-
-    def _enclosing(self, node: Node) -> list[str]:
-        boundary = node.get("boundaryID")
-        return [*self._holders.get(node["id"], ()), *([boundary] if boundary in self._nodes else ())]
-
-    def _was_allowed(self, node: Node) -> bool:
-        """The failure did no harm: what holds it has succeeded, or something that came after it, and stays."""
-        holders = set(self._holders.get(node["id"], ())) - self._forced
-        if any(self._nodes[id].get("phase") == "Succeeded" for id in holders):
-            return True
-        if node["type"] == "Retry":
-            return False
-        after = _with_descendants(self._nodes, [node]) - {node["id"]} - self._forced
-        return any(self._nodes[id].get("phase") == "Succeeded" for id in after)
+    def expand_anew(self) -> None:
+        """Groups that are set running begin with new arguments, so what they consisted of is no more."""
+        for id in self._running - self._deleted:
+            if self._tree.type(id) in _EXPANDED:
+                self._deleted.update(self._tree.below(id))
 
     def nodes(self, now: str) -> dict[str, Object]:
         """The nodes of the retried workflow."""
-        kept = {id: node for id, node in self._nodes.items() if id not in self._removed}
         fresh = {}
-        for id, node in kept.items():
+        for id, node in self._tree.nodes.items():
+            if id in self._deleted or self._tree.of_exit_handler(node):
+                continue
             fresh[id] = _set_running(node, now) if id in self._running else dict(node)
             for key in ("children", "outboundNodes"):
                 if node.get(key):
-                    fresh[id][key] = [other for other in node[key] if other in kept]
+                    fresh[id][key] = [other for other in node[key] if other not in self._deleted]
         return fresh
 
-    def pods(self) -> list[str]:
-        """The pods of the removed nodes."""
-        gone = (node for id, node in self._nodes.items() if id in self._removed and node["type"] == "Pod")
+    def pods(self) -> list[Node]:
+        """The nodes whose pods are to be deleted."""
         return [
-            node["id"] if self._pods_by_id else pod_name(self._name, node["name"], template_of_node(node))
-            for node in gone
+            node
+            for id, node in self._tree.nodes.items()
+            if node["type"] == "Pod" and (id in self._deleted or self._tree.of_exit_handler(node))
         ]
-
-
-def _with_descendants(nodes: Mapping[str, Node], roots: Iterable[Node]) -> set[str]:
-    """The ids of nodes, and of all that are below them or came after them."""
-    found: set[str] = set()
-    pending = [node["id"] for node in roots]
-    while pending:
-        id = pending.pop()
-        if id in nodes and id not in found:
-            found.add(id)
-            pending.extend(nodes[id].get("children") or ())
-    return found
 
 
 def _set_running(node: Node, now: str) -> Object:
@@ -182,23 +252,18 @@ def _set_running(node: Node, now: str) -> Object:
     return {**fresh, "phase": phase, "startedAt": now, "finishedAt": None}
 
 
-def _running(workflow: Mapping[str, Any], now: str) -> Object:
-    """The workflow without the marks of its end."""
+def _unended(workflow: Mapping[str, Any], now: str) -> Object:
+    """The workflow without the marks of its end: to the controller it is one that it has not looked at yet."""
     meta, status = workflow["metadata"], workflow.get("status") or {}
     ended = (labels.COMPLETED, labels.ARCHIVING_STATUS)
     own = {key: value for key, value in (meta.get("labels") or {}).items() if key not in ended}
     spec = {key: value for key, value in workflow["spec"].items() if key != "shutdown"}
     if spec.get("activeDeadlineSeconds") == 0:  # that is how a workflow was once terminated
         del spec["activeDeadlineSeconds"]
-    fresh = {key: value for key, value in status.items() if key not in ("message", "persistentVolumeClaims")}
+    fresh = {key: value for key, value in status.items() if key not in ("phase", "message", "persistentVolumeClaims")}
     if stored := status.get("storedWorkflowTemplateSpec"):
         fresh["storedWorkflowTemplateSpec"] = {key: value for key, value in stored.items() if key != "shutdown"}
     completed = {"type": "Completed", "status": "False"}
     others = [one for one in status.get("conditions") or () if one.get("type") != "Completed"]
-    fresh.update(phase="Running", startedAt=now, finishedAt=None, conditions=[*others, completed])
-    return {
-        **workflow,
-        "metadata": {**meta, "labels": {**own, labels.PHASE: "Running"}},
-        "spec": spec,
-        "status": fresh,
-    }
+    fresh.update(startedAt=now, finishedAt=None, conditions=[*others, completed])
+    return {**workflow, "metadata": {**meta, "labels": own}, "spec": spec, "status": fresh}
