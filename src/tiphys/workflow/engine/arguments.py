@@ -17,6 +17,7 @@ from tiphys.workflow.expr import lang, tags
 from tiphys.workflow.expr.golang import marshal
 
 __all__ = [
+    "ABSENT",
     "POD_KINDS",
     "bind",
     "body_of",
@@ -27,6 +28,8 @@ __all__ = [
     "text_of_config_map",
 ]
 
+ABSENT: Final = "absent"
+"""Of an argument instead of a value: the variable it was to have it from, which a step that did not run left empty."""
 POD_KINDS: Final = frozenset(("container", "script", "containerSet", "resource", "data"))
 _LABEL: Final = "workflows.argoproj.io/configmap-type"
 
@@ -115,11 +118,19 @@ def _bound(
                 ) from error
             row["value"] = source["default"]
     elif row.get("value") is None:
-        raise TemplateError(f"inputs.parameters.{row['name']} was not supplied")
+        raise TemplateError(_not_supplied(row["name"], given))
     for key in ("value", "default"):
         if row.get(key) is not None:
             row[key] = any_string(row[key])
     return row
+
+
+def _not_supplied(name: str, given: Mapping[str, Any] | None) -> str:
+    what = f"inputs.parameters.{name} was not supplied"
+    if given is None or ABSENT not in given:
+        return what
+    why = "the step did not run, and neither its output nor this input has a default"
+    return f"{what}: {{{{{given[ABSENT]}}}}} is an absent optional: {why}"
 
 
 def fill_locals(text: str, scope: Mapping[str, Any]) -> str:

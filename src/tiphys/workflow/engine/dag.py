@@ -353,7 +353,7 @@ class TaskExecution:
         try:
             done = partial(self._handled, node)
             handled = self.dag.run_exit_handler(handler, node, name, self.dag, self._scope, done)
-        except ExpressionError as failure:
+        except (ExpressionError, TemplateError) as failure:
             self.dag.end("Error", str(failure), str(failure))
             return
         if not handled:

@@ -12,20 +12,25 @@ from typing import Any, Final
 
 from tiphys.errors import ExpressionError
 from tiphys.kit.codec import DecodeError, convert, decode
+from tiphys.workflow.engine.arguments import ABSENT
 from tiphys.workflow.engine.substitution import Pattern
 from tiphys.workflow.engine.templates import Resolved, TemplateError
 from tiphys.workflow.engine.values import item_text
-from tiphys.workflow.expr import condition
+from tiphys.workflow.expr import condition, gojson
 from tiphys.workflow.expr.golang import format_value, sprintf
 from tiphys.workflow.spec.types import WorkflowStep
 
-__all__ = ["Ready", "loops", "prepare"]
+__all__ = ["ItemsError", "Ready", "loops", "prepare"]
 
 ScopeOf = Callable[[frozenset[str], bool], Mapping[str, Any]]
 """Gives the variables for these names; for all that there are if the second is True."""
 
 _MAX_ITEMS: Final = 100_000  # of a sequence: a slip of the pen must not fill the memory
 _LOOPS: Final = ("withItems", "withParam", "withSequence")
+
+
+class ItemsError(TemplateError):
+    """What a loop is to go over is no list, or one of its turns cannot be made of its item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ def prepare(template: Resolved, key: Any, raw: Mapping[str, Any], scope_of: Scop
         now: for expressions that ask for the time.
 
     Raises:
+        ItemsError: its loop cannot be spread out.
         ExpressionError, TemplateError: the step cannot be resolved.
     """
     when_pattern = template.pattern((key, "when"), raw.get("when") or "")
@@ -97,7 +103,7 @@ def _ready(raw: Mapping[str, Any], name: str = "") -> Ready:
 
 
 def _resolve(pattern: Pattern, scope_of: ScopeOf, now: dt.datetime) -> dict[str, Any]:
-    """The step filled in; an argument that is nothing but a reference to an absent output is left out."""
+    """The step filled in; of an argument that is nothing but a reference to an absent output, only that is left."""
     if not pattern.tagged:
         return dict(pattern.raw)
     scope = scope_of(pattern.names, pattern.nested)
@@ -106,9 +112,11 @@ def _resolve(pattern: Pattern, scope_of: ScopeOf, now: dt.datetime) -> dict[str,
         return dict(pattern.fill(scope, now=now))
     raw = dict(pattern.raw)
     arguments = dict(raw.get("arguments") or {})
-    references = {f"{{{{{name}}}}}" for name in absent}
+    references = {f"{{{{{name}}}}}": name for name in absent}
     arguments["parameters"] = [
-        {key: value for key, value in parameter.items() if key != "value" or _compact(value) not in references}
+        {"name": parameter["name"], ABSENT: references[text]}
+        if (text := _compact(parameter.get("value"))) in references
+        else parameter
         for parameter in arguments.get("parameters") or ()
     ]
     raw["arguments"] = arguments
@@ -130,7 +138,7 @@ def _spread(pattern: Pattern, raw: Mapping[str, Any], when: str, scope_of: Scope
     body = _resolve(pattern, scope_of, now)
     try:
         items = _items(body)
-    except (ExpressionError, TemplateError):
+    except ItemsError:
         if not never:
             raise
         items = []
@@ -176,7 +184,11 @@ def _one(
             return Ready.to_skip(raw, _when_false(when), name=name)
     except ExpressionError as error:
         return Ready.to_skip(raw, "", name=name, error=str(error))
-    return _ready(each.fill(variables, strict=True, now=now), name)
+    try:
+        filled = each.fill(variables, strict=True, now=now)
+    except ExpressionError as error:
+        raise ItemsError(str(error)) from error
+    return _ready(filled, name)
 
 
 def _items(body: Mapping[str, Any]) -> list[Any]:
@@ -186,10 +198,11 @@ def _items(body: Mapping[str, Any]) -> list[Any]:
         try:
             items = decode(text)
         except DecodeError as error:
-            raise TemplateError(_no_list(text, str(error))) from error
-        if not isinstance(items, list):
-            raise TemplateError(_no_list(text, f"it is a JSON {type(items).__name__}"))
-        return items
+            raise ItemsError(_no_list(text, gojson.syntax_error(text) or str(error))) from error
+        if not isinstance(items, list | None):
+            kind = gojson.kind_of(items)
+            raise ItemsError(_no_list(text, f"json: cannot unmarshal {kind} into Go value of type []v1alpha1.Item"))
+        return items or []
     return _sequence(body["withSequence"])
 
 
@@ -207,10 +220,10 @@ def _sequence(sequence: Mapping[str, Any]) -> list[Any]:
             return []
         end = start + count - 1
     else:
-        raise TemplateError("neither end nor count was specified in withSequence")
+        raise ItemsError("neither end nor count was specified in withSequence")
     numbers = range(start, end + 1) if start <= end else range(start, end - 1, -1)
     if len(numbers) > _MAX_ITEMS:
-        raise TemplateError(f"withSequence asks for {len(numbers)} items; at most {_MAX_ITEMS} are allowed")
+        raise ItemsError(f"withSequence asks for {len(numbers)} items; at most {_MAX_ITEMS} are allowed")
     form = sequence.get("format") or "%d"
     return [sprintf(form, number) for number in numbers]
 
@@ -221,7 +234,7 @@ def _whole(value: Any, default: int) -> int:
     try:
         return int(str(value))
     except ValueError as error:
-        raise TemplateError(f'strconv.Atoi: parsing "{value}": invalid syntax') from error
+        raise ItemsError(f'strconv.Atoi: parsing "{value}": invalid syntax') from error
 
 
 def _variables(item: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from tiphys.errors import ExpressionError, SpecError
 from tiphys.kit.codec import DecodeError, convert
 from tiphys.kube.objects.validation import label_value
 from tiphys.workflow.engine.arguments import text_of_config_map
+from tiphys.workflow.engine.protocol import FetchKind
 from tiphys.workflow.engine.state import State
 from tiphys.workflow.engine.substitution import Pattern, fill_text
 from tiphys.workflow.engine.templates import Base, Library, Missing, TemplateError, Use
@@ -58,6 +59,8 @@ def open_spec(state: State, workflow: Mapping[str, Any], validate: Validate) -> 
         Refusal: the workflow ends here.
     """
     fresh = not state.status.phase
+    if fresh:
+        _require_reference(state.library, workflow)
     missing = _check(state.library, workflow, validate) if fresh else None
     try:
         spec = _spec_to_execute(state, workflow)
@@ -125,6 +128,20 @@ def _with_variables(state: State, spec: Mapping[str, Any]) -> dict[str, Any]:
     known = {name: value for name, value in state.variables.values.items() if name not in _CHANGING}
     filled = Pattern(rest).fill(known, now=state.now)
     return {**filled, "templates": spec.get("templates") or []}
+
+
+def _require_reference(library: Library, workflow: Mapping[str, Any]) -> None:
+    """Nothing can be said of a workflow whose WorkflowTemplate is not there.
+
+    Raises:
+        Refusal: there is none of that name.
+        Missing: it must be fetched first.
+    """
+    ref = (workflow.get("spec") or {}).get("workflowTemplateRef")
+    if isinstance(ref, dict) and isinstance(ref.get("name"), str):
+        kind: FetchKind = "ClusterWorkflowTemplate" if ref.get("clusterScope") else "WorkflowTemplate"
+        if isinstance(found := library.look(kind, ref["name"]), str):
+            raise Refusal("Error", found)
 
 
 def _check(library: Library, workflow: Mapping[str, Any], validate: Validate) -> Missing | None:

@@ -11,8 +11,10 @@ from typing import Any
 from tiphys.kit.codec import DecodeError, decode, encode
 from tiphys.workflow.engine.names import loop_index
 from tiphys.workflow.engine.nodes import Node
+from tiphys.workflow.engine.templates import TemplateError
 from tiphys.workflow.engine.tree import Tree
 from tiphys.workflow.engine.values import any_string
+from tiphys.workflow.expr import gojson
 from tiphys.workflow.expr.golang import marshal
 from tiphys.workflow.spec.types import Template
 
@@ -82,13 +84,14 @@ def of_skipped(prefix: str, template: Template) -> dict[str, Any]:
 def of_loop(prefix: str, nodes: Iterable[Node]) -> dict[str, Any]:
     """Lists over the steps of a loop that succeeded, in the order of the items.
 
-    A result that is no JSON leaves no list of results: who asks for it finds it unresolved.
+    Raises:
+        TemplateError: a result is no JSON, so there is no list of them.
     """
     succeeded = [node for node in nodes if node.phase == "Succeeded" and not node.hooked and node.outputs]
     succeeded.sort(key=lambda node: loop_index(node.display_name))
     maps: list[dict[str, str]] = []
     columns: dict[str, list[str]] = {}
-    results: list[Any] | None = []
+    results: list[Any] = []
     for node in succeeded:
         outputs = node.outputs or {}
         if parameters := outputs.get("parameters"):
@@ -96,17 +99,20 @@ def of_loop(prefix: str, nodes: Iterable[Node]) -> dict[str, Any]:
             maps.append(row)
             for name, value in row.items():
                 columns.setdefault(name, []).append(value)
-        if results is not None and outputs.get("result") is not None:
-            try:
-                results.append(decode(outputs["result"]))
-            except DecodeError:
-                results = None
+        if outputs.get("result") is not None:
+            results.append(_result(outputs["result"]))
     scope: dict[str, Any] = {f"{prefix}.outputs.parameters": marshal(maps)}
-    if results is not None:
-        scope[f"{prefix}.outputs.result"] = encode(results).decode()  # maps keep the order of their keys
+    scope[f"{prefix}.outputs.result"] = encode(results).decode()  # maps keep the order of their keys
     for name, values in columns.items():
         scope[f"{prefix}.outputs.parameters.{name}"] = _column(values)
     return scope
+
+
+def _result(text: str) -> Any:
+    try:
+        return decode(text)
+    except DecodeError as error:
+        raise TemplateError(gojson.syntax_error(text) or str(error)) from error
 
 
 def _column(values: list[str]) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 from tiphys.errors import ExpressionError
 from tiphys.workflow.engine.hooks import ExitUse, exit_of_step
 from tiphys.workflow.engine.launch import add_group, add_skipped
 from tiphys.workflow.engine.leaves import TIMEOUT
-from tiphys.workflow.engine.loops import Ready, loops, prepare
+from tiphys.workflow.engine.loops import ItemsError, Ready, loops, prepare
 from tiphys.workflow.engine.nodes import Node
 from tiphys.workflow.engine.state import Call, Execution, State, Task
 from tiphys.workflow.engine.templates import TemplateError, Use
@@ -68,9 +69,24 @@ class StepsExecution(Enclosing):
                 self._fail(group)
                 return
             self.at += 1
+            try:
+                self._check_results()
+            except TemplateError as error:
+                self.end("Error", str(error), str(error))
+                return
         if not self.over:
             self._set_outbound()
             self.succeed()
+
+    def _check_results(self) -> None:
+        """The lists over the loops of the group that is over, whoever will ask for them.
+
+        Raises:
+            TemplateError: one cannot be made.
+        """
+        for step in self.groups[self.at - 1]:
+            if loops(step) and step.get("name") in self.template.results:
+                self.outputs_of(step["name"])
 
     def child_ended(self, node: Node, error: str | None) -> None:
         """A group is over: it is looked at as one that was over before."""
@@ -128,16 +144,24 @@ class GroupExecution(Execution):
         self.steps = steps
         self._waiting = 1  # the group itself, until all its steps have been started
         self._plans: dict[str, _Plan] = {}
+        self._pending: deque[tuple[dict[str, Any], Ready | None]] = deque()
 
     def begin(self) -> None:
         """Resolve, spread out and start the steps."""
         ready = self._prepare()
-        if ready is None:
+        if ready is not None:
+            self._pending.extend(ready)
+            self._start_next()
+
+    def _start_next(self) -> None:
+        """One step, and then those after it, unless it could not begin: that ends the group."""
+        if self.over:
             return
-        for raw, one in ready:
-            if not self.over:
-                self._start(raw, one)
-        self._one_less()
+        if not self._pending:
+            self._one_less()
+            return
+        self._start(*self._pending.popleft())
+        self.state.later(self._start_next)
 
     def _prepare(self) -> list[tuple[dict[str, Any], Ready | None]] | None:
         """The steps to start, None for a loop over nothing; None for all if one of them cannot be resolved."""
@@ -146,14 +170,14 @@ class GroupExecution(Execution):
         for index, raw in enumerate(self.steps.groups[at]):
             try:
                 some: list[Ready] = prepare(template, ("steps", at, index), raw, self.steps.scope, self.state.now)
+            except ItemsError as error:
+                self.end("Error", str(error))
+                return None
             except (ExpressionError, TemplateError) as error:
-                self._fail_to_prepare(raw, str(error))
+                self.end("Error", f"failed to resolve references: {error}")
                 return None
             ready += [(raw, one) for one in some] or [(raw, None)]
         return ready
-
-    def _fail_to_prepare(self, raw: Mapping[str, Any], message: str) -> None:
-        self.end("Error", message if loops(raw) else f"Failed to resolve references: {message}")
 
     def _start(self, raw: dict[str, Any], one: Ready | None) -> None:
         name = f"{self.node.name}.{raw.get('name', '') if one is None else one.name}"
@@ -186,7 +210,7 @@ class GroupExecution(Execution):
         plan = self._plans[node.name]
         try:
             handled = self.steps.run_exit_handler(plan.exit, node, plan.name, self, self.steps.scope, self._one_less)
-        except ExpressionError as failure:
+        except (ExpressionError, TemplateError) as failure:
             self.end("Error", str(failure))
             return
         if not handled:

@@ -119,6 +119,7 @@ class Enclosing(Execution):
 
         Raises:
             ExpressionError: its expression cannot be evaluated.
+            TemplateError: what it speaks of cannot be told.
         """
         begun = self.state.tree.named(f"{subject.name}.onExit") is not None  # then it is seen through to its end
         if handler is None or not subject.completed or not (begun or self.state.limits.allows(on_exit=True)):

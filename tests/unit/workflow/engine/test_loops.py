@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine_world import World, outcomes, run_of, step, steps_of, values, workflow
+from engine_world import World, dag_of, outcomes, run_of, step, steps_of, values, workflow
 
 SHOW = run_of("show")
 
@@ -187,3 +187,68 @@ def test_a_column_of_lists_and_maps_holds_them_as_they_are() -> None:
     )
     world = World(workflow(spec), outcomes(a={"parameters": values(o='{"x": [1]}')})).play()
     assert world.node("b")["inputs"]["parameters"][0]["value"] == '[{"x":[1]}]'
+
+
+TALK = {"name": "talk", "script": {"image": "python", "command": ["python"], "source": "print(1)"}}
+NO_JSON = "invalid character 'h' looking for beginning of value"
+
+
+def test_results_of_a_loop_that_are_no_json_are_an_error_of_the_steps() -> None:
+    spec = steps_of(
+        step("each", "talk", withItems=[1, 2]),
+        step("all", "show", p="{{steps.each.outputs.result}}"),
+        templates=(TALK, SHOW),
+    )
+    world = World(workflow(spec), outcomes(**{"each": {"result": "heads"}})).play()
+    assert world.status["message"] == f"error in entry template execution: {NO_JSON}"
+    assert (world.node("wf")["phase"], world.node("wf")["message"]) == ("Error", NO_JSON)
+    assert (world.node("wf[0]")["phase"], "wf[1]" in world.phases()) == ("Succeeded", False)
+
+
+def test_results_of_a_loop_that_nobody_asks_for_may_be_anything() -> None:
+    spec = steps_of(step("each", "talk", withItems=[1]), step("b", "show", p="x"), templates=(TALK, SHOW))
+    assert World(workflow(spec), outcomes(**{"each": {"result": "heads"}})).play().status["phase"] == "Succeeded"
+
+
+def test_results_of_a_loop_that_are_no_json_are_an_error_of_the_task_that_asks() -> None:
+    spec = dag_of(
+        step("each", "talk", withItems=[1, 2]),
+        step("all", "show", p="{{tasks.each.outputs.result}}", dependencies=["each"]),
+        templates=(TALK, SHOW),
+    )
+    world = World(workflow(spec), outcomes(**{"each": {"result": "heads"}})).play()
+    assert (world.node("all")["phase"], world.node("all")["message"]) == ("Error", NO_JSON)
+    assert world.status["phase"] == "Error"
+
+
+def test_an_exit_handler_that_speaks_of_such_a_list_is_the_errors_of_its_template() -> None:
+    told = {"exit": {"template": "show", "arguments": {"parameters": [{"name": "p", "value": "x"}]}}}
+    told["exit"]["expression"] = "tasks.each.outputs.result != ''"
+    spec = dag_of(
+        step("each", "talk", withItems=[1]),
+        step("b", "show", p="x", dependencies=["each"], hooks=told),
+        templates=(TALK, SHOW),
+    )
+    world = World(workflow(spec), outcomes(**{"each": {"result": "heads"}})).play()
+    assert (world.status["phase"], world.node("wf")["message"]) == ("Error", NO_JSON)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("heads", NO_JSON),
+        ("[1,", "unexpected end of JSON input"),
+        ("[1 2]", "invalid character '2' after array element"),
+        ('{"a":1}', "json: cannot unmarshal object into Go value of type []v1alpha1.Item"),
+        ('"x"', "json: cannot unmarshal string into Go value of type []v1alpha1.Item"),
+        ("12", "json: cannot unmarshal number into Go value of type []v1alpha1.Item"),
+        ("true", "json: cannot unmarshal bool into Go value of type []v1alpha1.Item"),
+    ],
+)
+def test_what_is_no_list_is_told_in_gos_words(text: str, why: str) -> None:
+    world = spread(withParam=text, p="{{item}}")
+    assert world.node("wf[0]")["message"] == f"withParam value could not be parsed as a JSON list: {text}: {why}"
+
+
+def test_a_list_that_is_null_is_empty() -> None:
+    assert spread(withParam="null", p="{{item}}").node("a")["message"] == "Skipped, empty params"

@@ -97,6 +97,12 @@ def test_a_workflow_template_that_is_not_there_is_an_error() -> None:
     assert status == ("Error", 'workflowtemplates.argoproj.io "gone" not found')
 
 
+def test_a_workflow_template_that_is_not_there_comes_before_what_else_is_wrong() -> None:
+    both = {"workflowTemplateRef": {"name": "gone"}, "templates": [POD]}
+    world = World(workflow(both), validate=problems).play()
+    assert (world.status["phase"], "gone" in world.status["message"]) == ("Error", True)
+
+
 def test_validation_waits_for_the_objects_it_looks_into() -> None:
     spec = steps_of({"name": "a", "templateRef": {"name": "lib", "template": "gone"}})
     lib = {"kind": "WorkflowTemplate", "metadata": {"name": "lib"}, "spec": {"templates": [POD]}}

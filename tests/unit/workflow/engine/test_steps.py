@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine_world import World, outcomes, run_of, step, steps_of, workflow
+from engine_world import POD, World, outcomes, run_of, step, steps_of, workflow
 
 
 def test_groups_run_one_after_another() -> None:
@@ -93,7 +93,24 @@ def test_a_reference_into_the_dark_names_it() -> None:
     )
     world = World(workflow(spec)).play()
     assert world.status["phase"] in ("Failed", "Error")
-    assert "p was not supplied" in world.node("b")["message"] or "absent" in world.node("b")["message"]
+    why = (
+        "inputs.parameters.p was not supplied: {{steps.a.outputs.parameters.x}} is an absent optional: the step did "
+        "not run, and neither its output nor this input has a default"
+    )
+    assert world.node("b")["message"] == why
+
+
+def test_a_step_that_cannot_be_resolved_is_told_as_argo_tells_it() -> None:
+    world = World(workflow(steps_of(step("a", when="1 +")))).play()
+    assert world.node("wf[0]")["message"].startswith("failed to resolve references: Invalid 'when' expression '1 +'")
+
+
+def test_what_stands_after_a_step_that_cannot_begin_is_not_begun() -> None:
+    world = World(workflow(steps_of([step("a"), step("b", "show"), step("c")], templates=(POD, run_of("show"))))).play()
+    assert {command.node_name for command in world.created} == {"wf[0].a"}
+    assert "wf[0].c" not in world.phases()
+    why = "step group deemed errored due to child wf[0].b error: inputs.parameters.p was not supplied"
+    assert world.node("wf[0]")["message"] == why
 
 
 def test_links_follow_the_last_nodes_of_the_group_before() -> None:
