@@ -471,3 +471,10 @@ def test_upstreams_examples_pass() -> None:
 
     for obj in objects:
         assert problems(obj, any_template) == [], obj["metadata"]
+
+
+def test_an_init_container_without_a_name_is_told_as_argo_tells_it() -> None:
+    main = {"name": "main", "container": {"image": "x"}, "initContainers": [{"image": "x"}]}
+    assert first(workflow({"entrypoint": "main", "templates": [main]})) == "initContainers must all have container name"
+    main["initContainers"] = [{"image": "x", "name": 1}]
+    assert "initContainers[0].name: Invalid value" in first(workflow({"entrypoint": "main", "templates": [main]}))

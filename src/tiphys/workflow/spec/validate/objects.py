@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tiphys.errors import SpecError
 from tiphys.workflow.spec.cron import check_schedule
-from tiphys.workflow.spec.fields import wrong
+from tiphys.workflow.spec.fields import unreadable
 from tiphys.workflow.spec.validate.arguments import ANYTHING, Supplied, check_arguments
 from tiphys.workflow.spec.validate.context import Base
 from tiphys.workflow.spec.validate.rules import (
@@ -51,7 +51,7 @@ def problems(obj: Mapping[str, Any], lookup: Lookup, *, lint: bool = False) -> l
     kind = obj.get("kind") or "Workflow"
     if _is_too_deep(obj):
         return [Problem("", f"the object is nested more than {_NESTED} levels deep")]
-    if found := wrong(kind, obj):
+    if found := unreadable(kind, obj):
         return [Problem(path, f"{path}: {what}") for path, what in found]
     if kind == "CronWorkflow":
         return _of_cron(obj, lookup)

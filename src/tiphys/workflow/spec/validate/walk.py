@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from tiphys.workflow.spec.fields import wrong
+from tiphys.workflow.spec.fields import unreadable
 from tiphys.workflow.spec.resolve import kinds_of
 from tiphys.workflow.spec.validate.arguments import ANYTHING, Supplied, bind
 from tiphys.workflow.spec.validate.context import Base, Template
@@ -50,7 +50,7 @@ class Templates:
             found = self._lookup(kind, name)
             if isinstance(found, str):
                 raise InvalidError(found)
-            for path, what in wrong(kind, found):
+            for path, what in unreadable(kind, found):
                 raise InvalidError(f"{kind} {name}: {path}: {what}")
             self._objects[kind, name] = Base.of(kind, name, found.get("spec") or {})
         return self._objects[kind, name]
