@@ -17,12 +17,23 @@ from tiphys.workflow.expr.lang.methods import method_of
 from tiphys.workflow.expr.lang.operators import PREDICATES
 from tiphys.workflow.expr.lang.predicates import PREDICATE_RUNS
 from tiphys.workflow.expr.lang.tokens import located
-from tiphys.workflow.expr.lang.values import ARITHMETIC, FaultError, check_bool, fetch, make_range, negate, slice_of
+from tiphys.workflow.expr.lang.values import (
+    ARITHMETIC,
+    FaultError,
+    check_bool,
+    fetch,
+    make_range,
+    mismatch,
+    negate,
+    slice_of,
+)
 
 __all__ = ["compile_tree"]
 
 Step = Callable[[Any, Frame], Any]
 
+_NOT = "invalid operation: not (mismatched type {})"
+_CONDITION = "non-bool expression (type {}) used as condition"
 _STOP = object()  # an optional member of nil: the rest of its chain is passed over
 
 
@@ -149,9 +160,9 @@ class _Compiler:
         right = self.compile(node.right)
         match node.operator:
             case "&&" | "and":
-                return lambda value, frame: check_bool(value) and check_bool(right(frame))
+                return _logical(node.operator, right, decided=False)
             case "||" | "or":
-                return lambda value, frame: check_bool(value) or check_bool(right(frame))
+                return _logical(node.operator, right, decided=True)
             case "??":
                 return lambda value, frame: right(frame) if value is None else value
             case "..":
@@ -255,15 +266,13 @@ class _Compiler:
             case "+":
                 return operand
             case _:
-                return self._guard(lambda frame: not check_bool(operand(frame)), node.at)
+                return self._guard(lambda frame: not check_bool(operand(frame), _NOT), node.at)
 
     def _conditional(self, node: nodes.Conditional) -> Code:
         condition, then, otherwise = (self.compile(part) for part in (node.condition, node.then, node.otherwise))
 
-        def run(frame: Frame) -> Any:
-            return then(frame) if check_bool(condition(frame)) else otherwise(frame)
-
-        return self._guard(run, node.at)
+        checked = self._guard(lambda frame: check_bool(condition(frame), _CONDITION), node.condition.at)
+        return lambda frame: then(frame) if checked(frame) else otherwise(frame)
 
     def _map(self, node: nodes.MapLiteral) -> Code:
         codes = [(self.compile(key), self.compile(value)) for key, value in node.pairs]
@@ -311,3 +320,17 @@ _POINTERS: dict[str, Code] = {
     "index": lambda frame: frame.index,
     "acc": lambda frame: frame.acc,
 }
+
+
+def _logical(operator: str, right: Code, *, decided: bool) -> Step:
+    """`&&` and `||`: the right side is looked at only where the left one is not `decided`."""
+
+    def run(value: Any, frame: Frame) -> Any:
+        if value is decided:
+            return decided
+        other = right(frame)
+        if isinstance(value, bool) and isinstance(other, bool):
+            return other
+        raise mismatch(operator, value, other)
+
+    return run

@@ -26,10 +26,13 @@ _LEXEME = re.compile(
   | (?P<raw>`(?:[^`]|``)*`)
   | (?P<word>[^\W\d]\w*|\$\w*)
   | (?P<bracket>[()\[\]{}])
-  | (?P<operator>\.\.|\?\.|\?\?|\|\||::|\#\#?|&&|[!=<>]=|\*\*|[-.?|:,;+%^!=*<>/])
+  | (?P<operator>\.\.|\?\.|\?\?|\|\||::|\#\#?|&&|[!=<>]=|\*\*|[-.?|:,;+%^!=*<>]|/(?!\*))
     """,
     re.VERBOSE | re.DOTALL,
 )
+
+_LONGEST_SHOWN = 1000
+"""Characters of a line: a message goes into the status of each node it concerns."""
 
 _ESCAPE = re.compile(
     r"\\(?:([0-7]{3})|x([0-9a-fA-F]{2})|u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL
@@ -50,10 +53,14 @@ class Token:
 
 
 def located(message: str, source: str, at: int) -> ExpressionError:
-    """An error with the place as expr-lang gives it: line from 1, column from 1."""
-    line = source.count("\n", 0, at) + 1
-    column = at - (source.rfind("\n", 0, at) + 1) + 1
-    return ExpressionError(f"{message} ({line}:{column})")
+    """An error with the place as expr-lang gives it: line and column from 1, the line, a mark under the place."""
+    start = source.rfind("\n", 0, at) + 1
+    end = source.find("\n", start)
+    line = source[start : end if end >= 0 else len(source)].replace("\t", " ")
+    if not line:
+        return ExpressionError(message)
+    shown = f"\n | {line}\n | {'.' * (at - start)}^" if len(line) <= _LONGEST_SHOWN else ""
+    return ExpressionError(f"{message} ({source.count(chr(10), 0, at) + 1}:{at - start + 1}){shown}")
 
 
 def tokenize(source: str) -> list[Token]:
@@ -117,7 +124,7 @@ def _unescape(text: str, source: str, at: int) -> str:
 def _unreadable(source: str, at: int) -> ExpressionError:
     character = source[at]
     if character in "'\"`" or (character in "bB" and source[at + 1 : at + 2] in ("'", '"')):
-        return located("literal not terminated", source, at)
+        return located("literal not terminated", source, len(source))
     if source.startswith("/*", at):
-        return located("unclosed comment", source, at)
+        return located("unclosed comment", source, len(source))
     return located(f"unrecognized character: U+{ord(character):04X} '{character}'", source, at)

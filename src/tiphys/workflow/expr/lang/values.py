@@ -56,10 +56,10 @@ def as_integer(value: Any) -> int:
     return int(value)
 
 
-def check_bool(value: Any) -> bool:
-    """A condition's value."""
+def check_bool(value: Any, otherwise: str = "interface conversion: interface {{}} is {}, not bool") -> bool:
+    """A condition's value; `otherwise` is what is said of another type, which stands in it as {}."""
     if not isinstance(value, bool):
-        raise FaultError(f"interface conversion: interface {{}} is {_nil_name(value)}, not bool")
+        raise FaultError(otherwise.format(_nil_name(value)))
     return value
 
 
@@ -67,8 +67,9 @@ def _nil_name(value: Any) -> str:
     return "nil" if value is None else type_name(value)
 
 
-def _mismatch(operator: str, left: Any, right: Any) -> FaultError:
-    return FaultError(f"invalid operation: {type_name(left)} {operator} {type_name(right)}")
+def mismatch(operator: str, left: Any, right: Any) -> FaultError:
+    """What is said of two values that do not go together."""
+    return FaultError(f"invalid operation: {operator} (mismatched types {type_name(left)} and {type_name(right)})")
 
 
 def equal(left: Any, right: Any) -> bool:
@@ -93,25 +94,25 @@ def _ordered(left: Any, right: Any) -> bool:
 def less(left: Any, right: Any) -> bool:
     """`left < right`."""
     if not _ordered(left, right):
-        raise _mismatch("<", left, right)
+        raise mismatch("<", left, right)
     return bool(left < right)
 
 
 def _less_equal(left: Any, right: Any) -> bool:
     if not _ordered(left, right):
-        raise _mismatch("<=", left, right)
+        raise mismatch("<=", left, right)
     return bool(left <= right)
 
 
 def _more(left: Any, right: Any) -> bool:
     if not _ordered(left, right):
-        raise _mismatch(">", left, right)
+        raise mismatch(">", left, right)
     return bool(left > right)
 
 
 def _more_equal(left: Any, right: Any) -> bool:
     if not _ordered(left, right):
-        raise _mismatch(">=", left, right)
+        raise mismatch(">=", left, right)
     return bool(left >= right)
 
 
@@ -128,8 +129,8 @@ def _add(left: Any, right: Any) -> Any:
         try:
             return left + right  # type: ignore[operator]
         except (TypeError, OverflowError) as error:
-            raise _mismatch("+", left, right) from error
-    raise _mismatch("+", left, right)
+            raise mismatch("+", left, right) from error
+    raise mismatch("+", left, right)
 
 
 def _subtract(left: Any, right: Any) -> Any:
@@ -139,8 +140,8 @@ def _subtract(left: Any, right: Any) -> Any:
         try:
             return left - right  # type: ignore[operator]
         except (TypeError, OverflowError) as error:
-            raise _mismatch("-", left, right) from error
-    raise _mismatch("-", left, right)
+            raise mismatch("-", left, right) from error
+    raise mismatch("-", left, right)
 
 
 def _multiply(left: Any, right: Any) -> Any:
@@ -151,13 +152,13 @@ def _multiply(left: Any, right: Any) -> Any:
         try:
             return pair[0] * pair[1]
         except (OverflowError, ValueError) as error:
-            raise _mismatch("*", left, right) from error
-    raise _mismatch("*", left, right)
+            raise mismatch("*", left, right) from error
+    raise mismatch("*", left, right)
 
 
 def _divide(left: Any, right: Any) -> float:
     if not (is_number(left) and is_number(right)):
-        raise _mismatch("/", left, right)
+        raise mismatch("/", left, right)
     if right == 0:
         return math.nan if left == 0 or math.isnan(left) else math.copysign(math.inf, left) * math.copysign(1, right)
     return float(left) / float(right)
@@ -165,7 +166,7 @@ def _divide(left: Any, right: Any) -> float:
 
 def _modulo(left: Any, right: Any) -> int:
     if not (type(left) is int and type(right) is int):
-        raise _mismatch("%", left, right)
+        raise mismatch("%", left, right)
     if right == 0:
         raise FaultError("integer divide by zero")
     remainder = abs(left) % abs(right)  # Go's takes the sign of the left side
@@ -174,7 +175,7 @@ def _modulo(left: Any, right: Any) -> int:
 
 def _power(left: Any, right: Any) -> float:
     if not (is_number(left) and is_number(right)):
-        raise _mismatch("**", left, right)
+        raise mismatch("**", left, right)
     try:
         return math.pow(left, right)
     except OverflowError:
@@ -236,7 +237,7 @@ def negate(value: Any) -> Any:
     if isinstance(value, dt.timedelta):
         return -value
     if not is_number(value):
-        raise FaultError(f"invalid operation: - {type_name(value)}")
+        raise FaultError(f"invalid operation: - (mismatched type {type_name(value)})")
     return _sum(-value)
 
 

@@ -135,18 +135,23 @@ def test_nil(source: str) -> None:
         ("1 +", "unexpected token EOF (1:3)"),
         ("1 2", 'unexpected token Number("2") (1:3)'),
         ("(1", "unexpected token EOF (1:2)"),
-        ("'open", "literal not terminated (1:1)"),
+        ("'open", "literal not terminated (1:6)"),
         ("a ~ b", "unrecognized character: U+007E '~' (1:3)"),
         ("nowhere", "unknown name nowhere (1:1)"),
         ("1 +\n  nowhere", "unknown name nowhere (2:3)"),
-        ("1 + 'a'", "invalid operation: int + string (1:3)"),
-        ("'a' < 1", "invalid operation: string < int (1:5)"),
+        ("1 + 'a'", "invalid operation: + (mismatched types int and string) (1:3)"),
+        ("'a' < 1", "invalid operation: < (mismatched types string and int) (1:5)"),
         ("xs[9]", "index out of range: 9 (array length is 3) (1:3)"),
         ("name.x", "cannot fetch x from string (1:6)"),
         ("1 % 0", "integer divide by zero (1:3)"),
-        ("1 && true", "interface conversion: interface {} is int, not bool (1:3)"),
-        ("asInt('x')", 'strconv.ParseInt: parsing "x": invalid syntax'),
-        ("asInt([])", "asInt() not supported on []interface {} []"),
+        ("1 && true", "invalid operation: && (mismatched types int and bool) (1:3)"),
+        ("false or 'x'", "invalid operation: or (mismatched types bool and string) (1:7)"),
+        ("not name", "invalid operation: not (mismatched type string) (1:1)"),
+        ("-name", "invalid operation: - (mismatched type string) (1:1)"),
+        ("name ? 1 : 2", "non-bool expression (type string) used as condition (1:1)"),
+        ("1 /* open", "unclosed comment (1:10)"),
+        ("asInt('x')", "invalid operation: int(x) (1:1)"),
+        ("asInt([])", "invalid operation: int([]interface {})"),
         ("upper(1)", "cannot use int as argument (type string) to call upper (1:1)"),
         ("upper()", "not enough arguments to call upper (1:1)"),
         ("upper('a', 'b')", "too many arguments to call upper (1:1)"),
@@ -181,8 +186,18 @@ def test_nil(source: str) -> None:
 def test_what_is_wrong_is_told_with_its_place(source: str, message: str) -> None:
     with pytest.raises(ExpressionError) as caught:
         value(source)
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert message in str(caught.value).partition("\n")[0]
+
+
+def test_the_line_is_shown_with_a_mark_under_the_place() -> None:
+    def told(source: str) -> str:
+        with pytest.raises(ExpressionError) as caught:
+            value(source)
+        return str(caught.value)
+
+    assert told("1 +\n\tnowhere\n+ 2") == "unknown name nowhere (2:2)\n |  nowhere\n | .^"
+    assert told("") == "unexpected token EOF"
+    assert told("nowhere + '" + "x" * 990 + "'") == "unknown name nowhere (1:1)", "a long line is left out"
 
 
 def test_a_condition_must_be_a_bool() -> None:
