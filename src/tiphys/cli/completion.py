@@ -1,15 +1,23 @@
-"""`tiphys completion`: what bash, zsh and fish need to complete commands, flags and the names of workflows."""
+"""`tiphys completion`: what bash, zsh and fish need to complete commands, flags, their values and names of workflows.
+
+All of it is read from what --help prints from: the flags of `argo`'s grammar, and the parsers of Tiphys' own commands.
+"""
 
 from __future__ import annotations
 
 import importlib
+import shlex
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 from tiphys.cli.command import Command, Group, exactly
 from tiphys.cli.globals import GLOBAL
-from tiphys.cli.grammar import Flag, Options
+from tiphys.cli.grammar import HELP, Flag, Options
 from tiphys.cli.session import Session, say
 from tiphys.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
 
 __all__ = ["COMMAND", "run"]
 
@@ -17,6 +25,19 @@ _NAMING = frozenset(
     ("get", "logs", "wait", "watch", "retry", "resubmit", "stop", "terminate", "suspend", "resume", "delete")
 )
 """Commands whose arguments are names of workflows."""
+
+
+class _Entry(NamedTuple):
+    """A command as it is called, e.g. "obm creds check".
+
+    Attributes:
+        inner: the words that may follow, for one that is no command by itself.
+    """
+
+    path: str
+    about: str
+    flags: tuple[Flag, ...] = ()
+    inner: tuple[str, ...] = ()
 
 
 def run(options: Options, _: Session) -> int:
@@ -28,96 +49,146 @@ def run(options: Options, _: Session) -> int:
     return 0
 
 
-def _commands() -> Iterator[tuple[str, str, tuple[Flag, ...]]]:
-    """Every command as it is called, its line of help, its flags."""
+def _entries() -> Iterator[_Entry]:
     from tiphys.cli.main import COMMANDS, WORKFLOW_COMMANDS
+    from tiphys.cli.own import parser_of
 
-    for name, what in COMMANDS.items():
-        yield name, what, ()
-    for name, what in WORKFLOW_COMMANDS.items():
+    for name, about in COMMANDS.items():
+        yield from _of_parser(name, about, parser_of(name, about))
+    for name, about in WORKFLOW_COMMANDS.items():
         found: Command | Group = importlib.import_module(f"tiphys.cli.{name.replace('-', '')}").COMMAND
         if isinstance(found, Command):
-            yield name, what, found.flags
+            yield _Entry(name, about, (*found.flags, *GLOBAL))
             continue
-        yield name, what, ()
+        yield _Entry(name, about, GLOBAL, tuple(found.commands))
         for inner, command in found.commands.items():
-            yield f"{name} {inner}", command.short, command.flags
+            yield _Entry(f"{name} {inner}", command.short, (*command.flags, *GLOBAL))
 
 
-def _words(flags: tuple[Flag, ...]) -> str:
-    return " ".join(f"--{flag.name}" for flag in (*flags, *GLOBAL))
+def _of_parser(path: str, about: str, parser: argparse.ArgumentParser) -> Iterator[_Entry]:
+    """What a parser of argparse takes, and those of the words below it."""
+    import argparse
+
+    flags: list[Flag] = []
+    below: dict[str, tuple[str, argparse.ArgumentParser]] = {}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            told = {choice.dest: choice.help or "" for choice in action._choices_actions}
+            below |= {word: (told.get(word, ""), inner) for word, inner in action.choices.items()}
+        elif action.option_strings and action.help != argparse.SUPPRESS:
+            flags.append(_flag_of(action))
+    yield _Entry(path, about, tuple(flags), tuple(below))
+    for word, (line, inner) in below.items():
+        yield from _of_parser(f"{path} {word}", line, inner)
+
+
+def _flag_of(action: argparse.Action) -> Flag:
+    long = next((one[2:] for one in action.option_strings if one.startswith("--")), "")
+    short = next((one[1:] for one in action.option_strings if not one.startswith("--")), "")
+    kind: str = "bool" if action.nargs == 0 else "string"
+    choices = tuple(str(choice) for choice in action.choices or ())
+    return HELP if long == "help" else Flag(long, kind, action.help or "", short, choices)  # type: ignore[arg-type]
+
+
+def _spelt(flag: Flag) -> list[str]:
+    return [f"--{flag.name}", *([f"-{flag.short}"] if flag.short else [])]
+
+
+# -- bash and zsh -----------------------------------------------------------------------------------------------------
 
 
 def _bash() -> str:
-    top, groups, flags = [], dict[str, list[str]](), []
-    for path, _, own in _commands():
-        outer, _, inner = path.partition(" ")
-        if inner:
-            groups.setdefault(outer, []).append(inner)
-        else:
-            top.append(path)
-        flags.append(f'    "{path}") flags="{_words(own)}" ;;')
-    cases = "\n".join(f'    "{outer}") words="{" ".join(inner)}" ;;' for outer, inner in groups.items())
+    entries = list(_entries())
+    inner = {"": " ".join(entry.path for entry in entries if " " not in entry.path)}
+    inner |= {entry.path: " ".join(entry.inner) for entry in entries if entry.inner}
+    groups = "\n".join(f'    "{path}") words="{words}" ;;' for path, words in inner.items())
+    flags = "\n".join(
+        f'    "{entry.path}") flags="{" ".join(f"--{flag.name}" for flag in entry.flags)}" ;;' for entry in entries
+    )
+    choices = "\n".join(_case(entry.path, flag) for entry in entries for flag in entry.flags if flag.choices)
+    valued = sorted({one for entry in entries for flag in entry.flags if flag.kind != "bool" for one in _spelt(flag)})
     names = "|".join(sorted(_NAMING))
-    known = "\n".join(flags)
     return f"""# bash completion for tiphys; load it with: source <(tiphys completion bash)
 _tiphys() {{
-  local current="${{COMP_WORDS[COMP_CWORD]}}" word path="" words="" flags="" namespace=()
-  local index
+  local current="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD - 1]}}" word path="" words="" flags=""
+  local index namespace=() valued=" {" ".join(valued)} " groups="|{"|".join(inner)}|" value=""
   for ((index = 1; index < COMP_CWORD; index++)); do
     word="${{COMP_WORDS[index]}}"
     case "$word" in
       -n|--namespace) namespace=(-n "${{COMP_WORDS[index + 1]}}"); ((index++)) ;;
-      -*) ;;
-      *) if [[ -z $path ]]; then path="$word"
-         elif [[ " {" ".join(groups)} " == *" $path "* ]]; then path="$path $word"
-         fi ;;
+      -*) [[ $valued != *" $word "* ]] || ((index++)) ;;
+      *) [[ $groups != *"|$path|"* ]] || path="${{path:+$path }}$word" ;;
     esac
   done
+  [[ $valued != *" $before "* ]] || value=1
   case "$path" in
-    "") words="{" ".join(top)}" ;;
-{cases}
-    {names}) [[ $current == -* ]] || words="$(tiphys list -o name "${{namespace[@]}}" 2>/dev/null) @latest" ;;
+{groups}
+    {names}) [[ $current == -* || -n $value ]] ||
+      words="$(tiphys list -o name "${{namespace[@]}}" 2>/dev/null) @latest" ;;
   esac
   case "$path" in
-{known}
+{flags}
   esac
-  if [[ $current == -* ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$current")
-  elif [[ -n $words ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+  [[ -z $value ]] || words=""
+  case "$path $before" in
+{choices}
+  esac
+  [[ $current != -* || -n $value ]] || words="$flags"
+  local IFS=$'\\n'
+  if [[ -n $words ]]; then
+    COMPREPLY=($(IFS=$' \\n'; compgen -W "$words" -- "$current"))
   else
-    mapfile -t COMPREPLY < <(compgen -f -- "$current")
+    COMPREPLY=($(compgen -f -- "$current"))
   fi
 }}
 complete -o default -F _tiphys tiphys
 """
 
 
+def _case(path: str, flag: Flag) -> str:
+    """What may stand after a flag of a command."""
+    heads = "|".join(shlex.quote(f"{path} {one}") for one in _spelt(flag))
+    return f'    {heads}) words="{" ".join(flag.choices)}" ;;'
+
+
 def _zsh() -> str:
     return "#compdef tiphys\nautoload -U +X bashcompinit && bashcompinit\n" + _bash()
 
 
+# -- fish -------------------------------------------------------------------------------------------------------------
+
+
 def _fish() -> str:
     lines = ["# fish completion for tiphys; write it to ~/.config/fish/completions/tiphys.fish"]
-    top: list[str] = []
-    rest: list[str] = []
-    for path, what, flags in _commands():
-        outer, _, inner = path.partition(" ")
-        about = what.replace("'", "\\'")
-        if inner:
-            rest.append(f"complete -c tiphys -n '__fish_seen_subcommand_from {outer}' -a {inner} -d '{about}'")
-        else:
-            top.append(f"complete -c tiphys -f -n __fish_use_subcommand -a {path} -d '{about}'")
-        seen = f"__fish_seen_subcommand_from {inner or outer}"
-        for flag in flags:
-            short = f" -s {flag.short}" if flag.short else ""
-            needs = "" if flag.kind == "bool" else " -r"
-            text = flag.help.replace("\\", "").replace("'", "\\'")
-            rest.append(f"complete -c tiphys -n '{seen}' -l {flag.name}{short}{needs} -d '{text}'")
-        if path in _NAMING:
-            rest.append(f"complete -c tiphys -f -n '{seen}' -a '(tiphys list -o name 2>/dev/null)'")
-    return "\n".join([*lines, *top, *rest]) + "\n"
+    entries = list(_entries())
+    abouts = {entry.path: _quoted(entry.about) for entry in entries}
+    lines += [
+        f"complete -c tiphys -f -n __fish_use_subcommand -a {path} -d {about}"
+        for path, about in abouts.items()
+        if " " not in path
+    ]
+    for entry in entries:
+        seen = "; and ".join(f"__fish_seen_subcommand_from {word}" for word in entry.path.split())
+        if entry.inner:
+            unseen = f"{seen}; and not __fish_seen_subcommand_from {' '.join(entry.inner)}"
+            for word in entry.inner:
+                about = abouts[f"{entry.path} {word}"]
+                lines.append(f"complete -c tiphys -f -n {_quoted(unseen)} -a {word} -d {about}")
+        lines += [f"complete -c tiphys -n {_quoted(seen)}{_fish_flag(flag)}" for flag in entry.flags]
+        if entry.path in _NAMING:
+            lines.append(f"complete -c tiphys -f -n {_quoted(seen)} -a '(tiphys list -o name 2>/dev/null)'")
+    return "\n".join(lines) + "\n"
+
+
+def _fish_flag(flag: Flag) -> str:
+    short = f" -s {flag.short}" if flag.short else ""
+    choices = f" -a {_quoted(' '.join(flag.choices))} -f" if flag.choices else ""
+    return f" -l {flag.name}{short}{'' if flag.kind == 'bool' else ' -r'}{choices} -d {_quoted(flag.help)}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("%%", "%")
+    return f"'{escaped}'"
 
 
 _SHELLS: dict[str, Callable[[], str]] = {"bash": _bash, "fish": _fish, "zsh": _zsh}

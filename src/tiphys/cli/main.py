@@ -6,7 +6,6 @@ A module of this package is a command; only that of the command that runs is loa
 
 from __future__ import annotations
 
-import importlib
 import io
 import os
 import sys
@@ -109,20 +108,10 @@ def _run(words: list[str]) -> int:
 
 
 def _run_own(name: str, words: list[str]) -> int:
-    import argparse
-    from typing import NoReturn
+    from tiphys.cli.own import run_own_command
 
-    class Parser(argparse.ArgumentParser):
-        def error(self, message: str) -> NoReturn:
-            raise UsageError(f"{message}; see '{self.prog} --help'")
-
-    module = importlib.import_module(f"tiphys.cli.{name}")
-    what = COMMANDS[name]
     index = words.index(name)
-    parser = Parser(prog=f"tiphys {name}", description=what[0].upper() + what[1:] + ".", allow_abbrev=False)
-    module.register(parser)
-    code: int = module.run(parser.parse_args(words[:index] + words[index + 1 :]))
-    return code
+    return run_own_command(name, COMMANDS[name], words[:index] + words[index + 1 :])
 
 
 def _introduce(words: Sequence[str]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -125,18 +126,47 @@ def test_completion_knows_every_command(shell: str, capsys: pytest.CaptureFixtur
     assert "node-field-selector" in said
 
 
+COMPLETED = {
+    "tiphys ge": {"get"},
+    "tiphys -n argo template l": {"lint", "list"},
+    "tiphys get --no": {"--no-color", "--no-utf8", "--node-field-selector"},
+    "tiphys --kubeconfig F get --no": {"--no-color", "--no-utf8", "--node-field-selector"},
+    "tiphys get -o y": {"yaml"},
+    "tiphys up --data-dir D --host": {"--host-path"},
+    "tiphys obm ": {"creds", "firmware"},
+    "tiphys obm creds ch": {"check"},
+    "tiphys obm creds check --addr": {"--address"},
+    "tiphys obm firmware wait --outp": {"--output", "--outputs"},
+}
+
+
 def test_bash_completes() -> None:
-    script = """
-    source <(TIPHYS completion bash)
-    complete() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tiphys; echo "${COMPREPLY[@]}"; }
-    complete tiphys ge
-    complete tiphys -n argo template l
-    complete tiphys get --no
-    """
+    script = "source <(TIPHYS completion bash)\n"
+    script += 'complete() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tiphys; echo "${COMPREPLY[@]}"; }\n'
+    for line in COMPLETED:
+        script += f"complete {line}{chr(39) * 2 if line.endswith(' ') else ''}\n"
     done = subprocess.run(
         ["bash", "-c", script.replace("TIPHYS", " ".join(TIPHYS))], capture_output=True, text=True, timeout=30
     )
-    assert (done.stdout, done.stderr) == ("get\nlint list\n--no-color --no-utf8 --node-field-selector\n", "")
+    assert done.stderr == ""
+    assert dict(zip(COMPLETED, (set(line.split()) for line in done.stdout.splitlines()), strict=True)) == COMPLETED
+
+
+@pytest.mark.skipif(not shutil.which("fish"), reason="there is no fish")
+def test_fish_completes(tmp_path: pathlib.Path) -> None:
+    made = subprocess.run([*TIPHYS, "completion", "fish"], capture_output=True, text=True, check=True, timeout=30)
+    (tmp_path / "tiphys.fish").write_text(made.stdout)
+    for line, words in COMPLETED.items():
+        script = f"source {tmp_path}/tiphys.fish; complete -C '{line}'"
+        done = subprocess.run(["fish", "--no-config", "-c", script], capture_output=True, text=True, timeout=30)
+        assert {row.split("\t")[0] for row in done.stdout.splitlines()} == words, line
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="there is no zsh")
+def test_zsh_can_read_its_script() -> None:
+    made = subprocess.run([*TIPHYS, "completion", "zsh"], capture_output=True, text=True, check=True, timeout=30)
+    assert subprocess.run(["zsh", "-n"], input=made.stdout, text=True, check=False, timeout=30).returncode == 0
+    assert "mapfile" not in made.stdout, "zsh has none"
 
 
 def test_a_reader_who_has_left_is_met_with_silence() -> None:

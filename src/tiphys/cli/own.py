@@ -1,0 +1,30 @@
+"""The parsers of Tiphys' own commands: for `main`, which runs them, and `completion`, which reads what they know."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from typing import NoReturn
+
+from tiphys.errors import UsageError
+
+__all__ = ["parser_of", "run_own_command"]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see '{self.prog} --help'")
+
+
+def parser_of(name: str, about: str) -> argparse.ArgumentParser:
+    """The parser of the command `name`; `about` is its line of help."""
+    parser = _Parser(prog=f"tiphys {name}", description=about[0].upper() + about[1:] + ".", allow_abbrev=False)
+    importlib.import_module(f"tiphys.cli.{name}").register(parser)
+    return parser
+
+
+def run_own_command(name: str, about: str, words: list[str]) -> int:
+    """The exit code of the command, called with the other words."""
+    options = parser_of(name, about).parse_args(words)
+    code: int = importlib.import_module(f"tiphys.cli.{name}").run(options)
+    return code
