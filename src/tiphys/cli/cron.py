@@ -29,6 +29,7 @@ def _list(options: Options, session: Session) -> int:
     namespace = "" if everywhere else session.namespace
     listed = session.client.list(CRON_WORKFLOWS, namespace, label_selector=options.text("selector")).items
     crons = [item.object for item in listed]
+    session.found_nothing = not crons and bool(namespace)
     if options.text("output") == "name":
         say("".join(f"{cron['metadata']['name']}\n" for cron in crons))
     else:

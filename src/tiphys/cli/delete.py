@@ -41,6 +41,7 @@ def run(options: Options, session: Session) -> int:
         elif _delete(session, namespace, name, force=options.on("force")):
             say(f"Workflow '{name}' deleted\n")
         else:
+            session.found_nothing = True
             say(f"Workflow '{name}' not found\n")
     return 0
 

@@ -84,6 +84,7 @@ def wait_for(session: Session, names: Sequence[str], *, ignore_missing: bool = F
             if ignore_missing and isinstance(error, ApiError) and error.code == 404:
                 continue
             failed = True
+            session.found_nothing = isinstance(error, ApiError) and error.code == 404
             _complain(in_argos_words(error))
     while waiting:
         for workflow in _changes(session, waiting):

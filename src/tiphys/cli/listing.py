@@ -80,6 +80,7 @@ def list_workflows(session: Session, wanted: Filter) -> list[Object]:
         token = page.continue_token
         if not token:
             break
+    session.found_nothing = not found and not wanted.all_namespaces
     return sorted((one for one in found if _fits(one, wanted.prefix, since, older)), key=_order)
 
 

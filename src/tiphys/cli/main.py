@@ -103,7 +103,8 @@ def _run(words: list[str]) -> int:
         return run_workflow_command(name, words[:index] + words[index + 1 :])
     except TiphysError as error:
         sys.stdout.flush()
-        sys.stderr.write(f"Error: {told(error)}\n{_hint(error)}")
+        notes = "".join(f"{note}\n" for note in getattr(error, "__notes__", ()))
+        sys.stderr.write(f"Error: {told(error)}\n{notes}{_hint(error)}")
         return error.exit_code
 
 

@@ -102,11 +102,21 @@ def _text(path: Path) -> str:
 def _fetched(url: str) -> str:
     if not url.startswith(("http://", "https://")):
         raise UsageError(f"{url} cannot be read: give a file, http:// or https://")
+    import http.client
+    import urllib.error
     import urllib.request
+    from urllib.parse import urlsplit
+
+    from tiphys.kit.network import trouble
 
     try:
         with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - the scheme was looked at
             text: str = answer.read().decode()
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{url} cannot be read: {error}") from error
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise UsageError(f"{url} cannot be read: it answers {error.code} {error.reason}; check the address") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{url} is not text in UTF-8") from error
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise UsageError(f"{url} cannot be read: {trouble(error, urlsplit(url).hostname or '')}") from error
     return text

@@ -9,8 +9,8 @@ import sys
 from tiphys.cli.command import Command, Group
 from tiphys.cli.globals import GLOBAL, command_index
 from tiphys.cli.grammar import parse
-from tiphys.cli.session import Session
-from tiphys.errors import UsageError
+from tiphys.cli.session import Session, warn
+from tiphys.errors import ApiError, TiphysError, UsageError
 
 __all__ = ["run_workflow_command"]
 
@@ -48,4 +48,22 @@ def _run(command: Command, path: str, words: list[str]) -> int:
         sys.stdout.write(command_help(command, path))
         return 0
     with contextlib.closing(Session(options)) as session:
-        return command.run(options, session)
+        try:
+            code = command.run(options, session)
+        except TiphysError as error:
+            if _is_not_found(error) and (hint := _hint(session)):
+                error.add_note(hint)
+            raise
+        if session.found_nothing and (hint := _hint(session)):
+            warn(hint)
+        return code
+
+
+def _is_not_found(error: TiphysError) -> bool:
+    return (isinstance(error, ApiError) and error.code == 404) or "code = NotFound" in str(error)
+
+
+def _hint(session: Session) -> str:
+    from tiphys.cli.namespaces import missing_namespace
+
+    return missing_namespace(session)

@@ -107,10 +107,15 @@ def _opened(workflow: Object) -> Object:
 
 
 class Session:
-    """The cluster of one call."""
+    """The cluster of one call.
+
+    Attributes:
+        found_nothing: a command looked for objects of its namespace, and there are none: the namespace may be wrong.
+    """
 
     def __init__(self, options: Options, clock: Clock = utc_now) -> None:
         self.now = clock
+        self.found_nothing = False
         self.instance = options.text("instanceid") or os.environ.get("ARGO_INSTANCEID", "")
         self._options = options
         self._within = ""

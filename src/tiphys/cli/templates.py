@@ -158,6 +158,7 @@ def _list(kind: Kind, options: Options, session: Session) -> int:
     selector = options.text("selector") if namespaced else ""
     namespace = "" if everywhere else _namespace(kind, session)
     listed = [item.object for item in session.client.list(kind.resource, namespace, label_selector=selector).items]
+    session.found_nothing = not listed and bool(namespace)
     if options.text("output") == "name":
         say("".join(f"{one['metadata']['name']}\n" for one in listed))
         return 0

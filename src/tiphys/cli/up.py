@@ -6,12 +6,18 @@ import argparse
 import logging
 import os
 import select
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tiphys.cli.instance import add_data_dir, data_dir
 from tiphys.errors import StoreError, TiphysError, UsageError
+
+if TYPE_CHECKING:
+    from tiphys.local import Settings
 
 __all__ = ["register", "run"]
 
@@ -46,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
     """Start; the foreground returns when it is told to stop."""
     if not 0 <= options.port < 65536:
         raise UsageError(f"port {options.port} does not exist: choose one from 1 to 65535")
+    options.host_path = [os.path.abspath(path) for path in options.host_path]  # noqa: PTH100 - keeps links as they are
     return _background(options) if options.detach else _foreground(options)
 
 
@@ -70,13 +77,50 @@ def _foreground(options: argparse.Namespace) -> int:
             _say(options, folder, local.server)
 
     try:
-        local = Local(Settings.read(folder, options.port, tuple(options.secret_store), tuple(options.host_path)))
+        settings = Settings.read(folder, options.port, tuple(options.secret_store), tuple(options.host_path))
+        _check(settings)
+        local = Local(settings)
         asyncio.run(local.run(ready))
     except TiphysError as error:
         if waiting:  # who started us may not find it in the log: the disk may be full
             os.write(options.ready_fd, str(error).encode())
         raise
     return 0
+
+
+def _check(settings: Settings) -> None:
+    """What the settings name on this machine is there: a slip of the pen must not show first in a workflow.
+
+    Raises:
+        UsageError: it is not.
+    """
+    for path in settings.host_paths:
+        if not Path(path).exists():
+            raise UsageError(
+                f"--host-path {path}: there is no such directory: make it (mkdir -p {path}) or name another"
+            )
+    for setting in settings.secret_stores:
+        store, _, source = setting.partition("=")
+        kind, _, rest = source.partition(":")
+        if why := _unusable(kind, rest):
+            raise UsageError(f"--secret-store {store}={kind}:{rest}: {why}")
+
+
+def _unusable(kind: str, rest: str) -> str:
+    """Why a secret store of this machine cannot be read; what is written wrongly is told by who reads it."""
+    if kind == "exec":
+        program = next(iter(shlex.split(rest)), "")
+        return "" if shutil.which(program) else f"there is no program {program}; give its whole path"
+    if kind != "file":
+        return ""
+    path = Path(rest)
+    if not path.exists():
+        return (
+            "there is no such file: write it first (YAML: a map of keys to texts or to maps; chmod 600) or name another"
+        )
+    if not path.is_file():
+        return "it is no file: name one in YAML, a map of keys to texts or to maps"
+    return "" if os.access(path, os.R_OK) else "it cannot be read by this user"
 
 
 def _background(options: argparse.Namespace) -> int:

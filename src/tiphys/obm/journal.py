@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import math
 import secrets
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -237,7 +238,8 @@ class Journal:
         if until > max(self.pace.now(), deadline or self._run.patience_until):
             raise LockedOut(self._too_far(account, until), None if until == NEVER else until)
         while until > self.pace.now():
-            _log.info("waiting until %s: a log-in before that could lead to a block", rfc3339(until))
+            left = math.ceil((until - self.pace.now()).total_seconds())
+            _log.info("waiting %d s of the BMC's time: a log-in before that could lead to a block", left)
             wait = min((until - self.pace.now()).total_seconds(), HOLD_SECONDS / 2)
             self.hold(HOLD_SECONDS)
             self.pace.sleep(max(wait, 0.001))

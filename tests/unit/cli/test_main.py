@@ -54,6 +54,7 @@ def nowhere(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.
         (["-s", "localhost:2746", "get", "x"], "the Argo Server localhost:2746 is not used"),
         (["--request-timeout", "soon", "--server", "http://127.0.0.1:1", "get", "x"], "'soon' is not a duration"),
         (["--server", "http://127.0.0.1:1", "get", "x"], "refused the connection"),
+        (["submit", "http://127.0.0.1:1/wf.yaml"], "cannot be read: connection refused: nothing listens there; check"),
         (["completion", "tcsh"], "Invalid shell 'tcsh'. The supported shells are bash, zsh and fish."),
         (["up", "--port", "x"], "invalid int value: 'x'; see 'tiphys up --help'"),
         (["node", "get", "x"], "unknown action 'get': there is `set`"),

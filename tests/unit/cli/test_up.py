@@ -58,6 +58,38 @@ def test_a_port_that_is_taken(stopped: Cluster) -> None:
     stopped.tiphys("up", "-d")
 
 
+@pytest.mark.parametrize(
+    ("flag", "value", "why"),
+    [
+        ("--host-path", "{}/nope", "--host-path {}/nope: there is no such directory: make it (mkdir -p {}/nope)"),
+        ("--host-path", "nope", "/nope: there is no such directory"),
+        ("--secret-store", "n=file:{}/nope", "--secret-store n=file:{}/nope: there is no such file: write it first"),
+        ("--secret-store", "n=file:{}", "it is no file: name one in YAML"),
+        ("--secret-store", "n=exec:nope-there-is-none --x", "there is no program nope-there-is-none"),
+        ("--secret-store", "file:{}/nope", "write NAME=file:/path.yaml, NAME=env:PREFIX or NAME=exec:COMMAND"),
+    ],
+)
+def test_what_a_flag_names_must_be_there(
+    stopped: Cluster, tmp_path: pathlib.Path, flag: str, value: str, why: str
+) -> None:
+    for how in (("-d",), ()):
+        said = stopped.tiphys("up", *how, flag, value.replace("{}", str(tmp_path)), code=1)
+        assert why.replace("{}", str(tmp_path)) in said
+        assert "Traceback" not in said
+
+
+def test_a_host_path_may_be_given_from_where_one_is(
+    stopped: Cluster, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    store = tmp_path / "store.yaml"
+    store.write_text("{}")
+    store.chmod(0o600)
+    said = stopped.tiphys("up", "-d", "--host-path", "here", "--secret-store", f"n=file:{store}")
+    assert "tiphys is ready" in said
+
+
 def test_a_database_that_is_damaged_or_newer_is_left_as_it_is(stopped: Cluster) -> None:
     stopped.tiphys("up", "-d")
     stopped.tiphys("down")

@@ -216,6 +216,37 @@ def test_a_retry_that_runs_nothing_again_says_so(run: Run, tmp_path: pathlib.Pat
     assert f"tiphys resubmit {name}" in err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("list",),
+        ("list", "-o", "json"),
+        ("get", "missing"),
+        ("get", "@latest"),
+        ("wait", "missing"),
+        ("delete", "missing"),
+        ("delete", "--all"),
+        ("template", "list"),
+        ("cron", "list"),
+        ("submit", "FILE"),
+    ],
+    ids=" ".join,
+)
+def test_a_slip_in_the_namespace_is_told(
+    run: Run, namespace: str, one: Callable[[str], str], words: tuple[str, ...]
+) -> None:
+    words = tuple(one("true") if word == "FILE" else word for word in words)
+    typo = f"{namespace}x"
+    err = run(*words, "-n", typo)[2]
+    assert f'namespace "{typo}" does not exist; did you mean {namespace}?; known are argo, argo-events' in err
+    assert "does not exist" not in run(*words)[2], "where the namespace is there, nothing is said of it"
+
+
+def test_who_may_not_see_namespaces_is_told_nothing_of_them(run: Run, namespace: str) -> None:
+    _, text, err = run("list", "-n", "nowhere", "--as", "system:serviceaccount:argo:default")
+    assert "does not exist" not in text + err
+
+
 def test_waiting_for_several(run: Run, one: Callable[[str], str]) -> None:
     good, bad = made(run("submit", one("true"))), made(run("submit", one("exit 1")))
     code, text, err = run("wait", good, "missing", bad)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
 from tiphys.errors import ApiError, ConnectError
+from tiphys.kit.network import trouble
 from tiphys.kit.plainjson import DecodeError, decode, encode
 from tiphys.kit.redact import Secret
 from tiphys.kube.client.api import Item, Items, Object, Propagation, WatchEvent
@@ -168,7 +169,8 @@ class HttpClient:
             while line := response.readline():
                 yield line
         except (OSError, http.client.HTTPException) as error:
-            raise ConnectError(f"the connection to {self.target.server} broke: {error}") from error
+            why = trouble(error, self.target.server)
+            raise ConnectError(f"the connection to {self.target.server} broke: {why}") from error
         finally:
             connection.close()
 
@@ -226,7 +228,8 @@ class HttpClient:
             raise _ClosedError(f"{self.target.server} closed the connection without an answer") from error
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            raise ConnectError(f"no answer from {self.target.server}: {error}") from error
+            why = trouble(error, self.target.server)
+            raise ConnectError(f"no answer from {self.target.server}: {why}") from error
         self._kept = connection
         return response.status, data
 
@@ -273,14 +276,15 @@ class HttpClient:
             connection.connect()
         except ssl.SSLCertVerificationError as error:
             raise ConnectError(
-                f"the certificate of {self.target.server} is not the one the kubeconfig trusts: {error.verify_message}"
+                f"the certificate of {self.target.server} is not the one the kubeconfig trusts: "
+                f"{error.verify_message}; name the right certificate-authority there, or the right server"
             ) from error
         except ConnectionRefusedError as error:
             raise ConnectError(
                 f"{self.target.server} refused the connection: is the server running? (`tiphys up -d` starts one here)"
             ) from error
         except OSError as error:
-            raise ConnectError(f"{self.target.server} cannot be reached: {error}") from error
+            raise ConnectError(f"{self.target.server} cannot be reached: {trouble(error, to[0])}") from error
         connection.sock.settimeout(timeout)
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection

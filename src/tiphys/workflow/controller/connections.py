@@ -8,12 +8,9 @@ ones, and httpcore2 does the rest (0.35 ms a request, whatever is in flight).
 from __future__ import annotations
 
 import asyncio
-import errno
 import re
-import socket
 import ssl
 from base64 import b64encode
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
@@ -21,6 +18,7 @@ from urllib.parse import quote, unquote, urlsplit
 import httpcore2
 
 from tiphys.errors import TiphysError
+from tiphys.kit.network import causes, trouble
 from tiphys.workflow.controller.settings import HttpSettings
 
 __all__ = ["Connections", "Request", "Response", "SendError", "safe"]
@@ -306,35 +304,12 @@ def _basic(user: str, password: str) -> str:
 def _why(error: BaseException, url: httpcore2.URL) -> str:
     """The cause in the words of those who know it (OpenSSL, the resolver, the kernel), not of the libraries between."""
     host = url.host.decode()
-    for cause in _causes(error):
+    for cause in causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return (
                 f"tls: failed to verify certificate of {host}: x509: {cause.verify_message}; trust its CA "
                 "(SSL_CERT_FILE) or, knowing what it means, set insecureSkipVerify: true"
             )
-        if isinstance(cause, ssl.SSLError):
-            return f"tls: {cause.reason or cause}"
-        if isinstance(cause, socket.gaierror):
-            return f"lookup {host}: no such host" if cause.errno != socket.EAI_AGAIN else f"lookup {host}: try again"
-        if isinstance(cause, OSError) and cause.errno:
-            words = {
-                errno.ECONNREFUSED: "connection refused",
-                errno.ECONNRESET: "connection reset by peer",
-                errno.EHOSTUNREACH: "no route to host",
-                errno.ENETUNREACH: "network is unreachable",
-            }.get(cause.errno, cause.strerror)
-            return f"{host}:{url.port}: {words}"
     if isinstance(error, httpcore2.RemoteProtocolError):
-        return f"{host}:{url.port}: no HTTP answer: {error}"
-    return f"{host}:{url.port}: {error or type(error).__name__}"
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and all behind it, the deepest first."""
-    if error is None:
-        return
-    yield from _causes(error.__cause__ or error.__context__)
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _causes(inner)
-    yield error
+        return f"{host}:{url.port}: no HTTP answer: {error}; check the port, and whether it wants https"
+    return f"{host}:{url.port}: {trouble(error, host)}"

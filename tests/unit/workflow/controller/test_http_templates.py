@@ -199,7 +199,8 @@ def test_a_lost_answer_fails_a_read_and_is_an_error_for_a_write(http_server):
 
 def test_a_write_that_never_left_has_simply_failed(http_server, http_answer):
     done = execute(http_server(lambda _: http_answer()), method="POST", url="http://127.0.0.1:1/")
-    assert (done.phase, done.message) == ("Failed", 'Post "http://127.0.0.1:1/": 127.0.0.1:1: connection refused')
+    why = "connection refused: nothing listens there; check the port, and that the server runs"
+    assert (done.phase, done.message) == ("Failed", f'Post "http://127.0.0.1:1/": 127.0.0.1:1: {why}')
 
 
 def test_a_password_in_the_url_is_not_shown(http_server, http_answer):
