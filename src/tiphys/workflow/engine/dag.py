@@ -57,6 +57,7 @@ class DagExecution(Enclosing):
         self._missing: dict[str, int] = {}
         self._unsettled: set[str] = set()
         self._places: dict[str, int] = {}  # of the tasks, in an order in which each comes after those it depends on
+        self._spoilt: dict[str, str] = {}  # loops whose results make no list, and why
         self._ancestry: dict[str, int] = {}  # of each task those before it, a bit for each place
 
     def begin(self) -> None:
@@ -150,6 +151,11 @@ class DagExecution(Enclosing):
     def settled(self, name: str) -> None:
         """A task is settled: those that waited for it only can begin."""
         self._unsettled.discard(name)
+        if loops(self.tasks[name]) and name in self.template.results:
+            try:
+                self.outputs_of(name)
+            except TemplateError as error:
+                self._spoilt[name] = str(error)
         for waiter in self._waiters.get(name, ()):
             if waiter not in self._missing:
                 continue
@@ -158,6 +164,10 @@ class DagExecution(Enclosing):
                 self.state.later(TaskExecution(self, waiter).begin)
         if not self._unsettled:
             self.state.later(self.quiet)
+
+    def spoilt(self, name: str) -> str:
+        """Why a task has no variables: a loop before it has results that make no list; "" where that is not so."""
+        return next((self._spoilt[loop] for loop in self.ancestors(name, frozenset(self._spoilt))), "")
 
     def quiet(self) -> None:
         """Nothing is open below, so that it may be over."""
@@ -208,6 +218,12 @@ class DagExecution(Enclosing):
         nodes = [node for name in self.targets if (node := self.task_node(name)) is not None]
         self.node.outbound = [last for node in nodes for last in self.state.tree.outbound(node)]
 
+    def export(self, outputs: dict[str, Any] | None) -> None:
+        """What its tasks export, in their order; its own outputs are left to the DAG around it."""
+        for name in self.tasks:
+            if (node := self.task_node(name)) is not None:
+                self.state.export(node.outputs)
+
     def _conclude(self) -> None:
         phase = self._assess()
         self._set_outbound()
@@ -239,7 +255,7 @@ class TaskExecution:
         self.raw = dag.tasks[name]
         self.group: Node | None = None
         self._waiting = 0
-        self._exits: dict[str, tuple[str, ExitUse | None]] = {}
+        self._exits: dict[str, ExitUse | None] = {}
 
     @property
     def over(self) -> bool:
@@ -263,6 +279,11 @@ class TaskExecution:
             if node is None and not dag.may_run(self.name):
                 self._skip("Omitted", "omitted: depends condition not met")
                 return
+            if why := dag.spoilt(self.name):
+                self._skip("Error", why)
+                if self.name in dag.targets:
+                    dag.end("Error", why, why)
+                return
             ready = prepare(dag.template, ("task", self.name), self.raw, self._scope, dag.state.now)
         except (ExpressionError, TemplateError) as error:
             self._skip("Error", str(error))
@@ -284,7 +305,7 @@ class TaskExecution:
 
     def _call(self, ready: Ready, owner: Owner, name: str, parent: Node, parents: tuple[Node, ...]) -> Call:
         call = self.dag.call(ready, owner, name, parent, parents)
-        self._exits[name] = (ready.name, exit_of_step(ready.step, ready.raw, self.dag.state.arguments))
+        self._exits[name] = exit_of_step(ready.step, ready.raw, self.dag.state.arguments)
         return call
 
     def _start_one(self, ready: Ready) -> None:
@@ -333,7 +354,7 @@ class TaskExecution:
         self._settle_skipped(node)
 
     def _settle_skipped(self, node: Node) -> None:
-        self._exits.setdefault(node.name, (self.name, None))
+        self._exits.setdefault(node.name, None)
         self._take_over(node)
 
     def _link_again(self, node: Node) -> None:
@@ -349,10 +370,10 @@ class TaskExecution:
         self._take_over(node)
 
     def _take_over(self, node: Node) -> None:
-        name, handler = self._exits.get(node.name) or (self.name, self._exit_of_task())
+        handler = self._exits[node.name] if node.name in self._exits else self._exit_of_task()
         try:
             done = partial(self._handled, node)
-            handled = self.dag.run_exit_handler(handler, node, name, self.dag, self._scope, done)
+            handled = self.dag.run_exit_handler(handler, node, self.name, self.dag, self._scope, done)
         except (ExpressionError, TemplateError) as failure:
             self.dag.end("Error", str(failure), str(failure))
             return

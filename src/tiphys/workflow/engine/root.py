@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tiphys.errors import ExpressionError
 from tiphys.workflow.engine.hooks import exit_of
 from tiphys.workflow.engine.launch import launch
 from tiphys.workflow.engine.nodes import Node
@@ -75,7 +74,7 @@ class Root:
         state = self.state
         phase = _PHASES.get(entry.phase, entry.phase)
         handler = exit_of(self._lens.on_exit, self._lens.hooks, self.spec, state.arguments)
-        name = f"{state.name}.onExit"
+        name = f"{state.name}.onExit"  # whatever its expression says: Argo looks at those of steps and tasks only
         begun = state.tree.named(name) is not None  # then it is seen through to its end
         if handler is None or not (begun or state.limits.allows(on_exit=True)):
             self._end = self._outcome(entry, None)
@@ -83,13 +82,6 @@ class Root:
         variables = state.variables
         variables.set("status", phase)
         variables.set("failures", failures(state.tree.nodes.values(), state.name))
-        try:
-            if not begun and not handler.wanted(variables.values, state.now):
-                self._end = self._outcome(entry, None)
-                return
-        except ExpressionError as failure:
-            self._end = ("Error", f"error in exit template execution : {failure}")
-            return
         call = Call(
             name=name,
             use=handler.use,

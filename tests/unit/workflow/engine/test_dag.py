@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine_world import POD, World, dag_of, ended, outcomes, run_of, step, workflow
+from tiphys.workflow.engine.protocol import CreatePod, PodReport
 
 
 def test_a_task_starts_as_soon_as_those_it_depends_on_are_over() -> None:
@@ -186,4 +187,51 @@ def test_a_loop_with_a_failed_step_has_failed() -> None:
 def test_a_task_whose_template_errs_says_so_in_its_own_words() -> None:
     world = World(workflow(dag_of(step("a", "nowhere")))).play()
     assert world.node("a")["message"] == "task 'wf.a' errored: template nowhere not found"
+    assert world.status["phase"] == "Error"
+
+
+GIVER = {
+    "name": "giver",
+    "container": {"image": "x"},
+    "outputs": {"parameters": [{"name": "o", "globalName": "g", "valueFrom": {"path": "/o"}}]},
+}
+
+
+def test_a_dag_exports_what_its_tasks_put_out_in_their_order() -> None:
+    def put_out(command: CreatePod) -> PodReport:
+        return ended(command, "Succeeded", parameters=[{"name": "o", "globalName": "g", "value": command.node_name}])
+
+    world = World(workflow(dag_of(step("b", "giver"), step("a", "giver"), templates=(GIVER,))), put_out)
+    world.begin()
+    world.finish_pod("a")
+    world.finish_pod("b")
+    assert world.status["outputs"]["parameters"] == [{"name": "g", "value": "wf.a"}], "though b ended last"
+
+
+def test_what_a_dag_names_globally_is_exported_by_the_dag_around_it() -> None:
+    own = {"parameters": [{"name": "r", "globalName": "r", "valueFrom": {"parameter": "{{tasks.a.exitCode}}"}}]}
+    inner = {"name": "inner", "dag": {"tasks": [step("a")]}, "outputs": own}
+    alone = World(workflow({"entrypoint": "inner", "templates": [inner, POD]})).play()
+    assert (alone.node("wf")["outputs"]["parameters"][0]["value"], "outputs" in alone.status) == ("0", False)
+    around = World(workflow(dag_of(step("i", "inner"), templates=(inner, POD)))).play()
+    assert around.status["outputs"]["parameters"] == [{"name": "r", "value": "0"}]
+
+
+def test_the_exit_handlers_of_a_loops_tasks_speak_of_the_task() -> None:
+    hook = {"template": "pod", "expression": "tasks.a.status == 'Succeeded'"}
+    world = World(workflow(dag_of(step("a", withItems=[1], hooks={"exit": hook})))).play()
+    assert world.status["phase"] == "Succeeded"
+    assert {"wf.a(0:1).onExit", "wf.a.onExit"} <= set(world.phases())
+
+
+def test_a_task_after_results_that_make_no_list_is_an_error_though_it_does_not_ask_for_them() -> None:
+    talk = {"name": "talk", "script": {"image": "python", "command": ["python"], "source": "print(1)"}}
+    asks = step("asks", "show", p="{{tasks.each.outputs.result}}", dependencies=["each"])
+    after = step("after", dependencies=["each"])
+    last = step("last", dependencies=["asks", "after"])
+    spec = dag_of(step("each", "talk", withItems=[1, 2]), asks, after, last, templates=(talk, run_of("show"), POD))
+    world = World(workflow(spec), outcomes(each={"result": "heads"})).play()
+    why = "invalid character 'h' looking for beginning of value"
+    assert [world.node(name)["message"] for name in ("asks", "after")] == [why, why]
+    assert world.node("last")["phase"] == "Omitted"
     assert world.status["phase"] == "Error"
