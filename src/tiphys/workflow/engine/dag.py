@@ -280,6 +280,7 @@ class TaskExecution:
                 self._skip("Omitted", "omitted: depends condition not met")
                 return
             if why := dag.spoilt(self.name):
+                self._exits[self._node_name] = None
                 self._skip("Error", why)
                 if self.name in dag.targets:
                     dag.end("Error", why, why)
@@ -354,7 +355,7 @@ class TaskExecution:
         self._settle_skipped(node)
 
     def _settle_skipped(self, node: Node) -> None:
-        self._exits.setdefault(node.name, None)
+        self._exits.setdefault(node.name, self._exit_of_task() if node.phase == "Error" else None)
         self._take_over(node)
 
     def _link_again(self, node: Node) -> None:

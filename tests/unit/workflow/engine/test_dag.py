@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from engine_world import POD, World, dag_of, ended, outcomes, run_of, step, workflow
@@ -235,3 +237,13 @@ def test_a_task_after_results_that_make_no_list_is_an_error_though_it_does_not_a
     assert [world.node(name)["message"] for name in ("asks", "after")] == [why, why]
     assert world.node("last")["phase"] == "Omitted"
     assert world.status["phase"] == "Error"
+
+
+def test_the_exit_handler_of_a_task_that_could_not_begin_runs() -> None:
+    def ended_with(**fields: Any) -> set[str]:
+        tasks = (step("a", hooks={"exit": {"template": "pod"}}, **fields), step("z", dependencies=["a"]))
+        return {name for name in World(workflow(dag_of(*tasks))).play().phases() if name.endswith(".onExit")}
+
+    assert ended_with(withParam="no list") == {"wf.a.onExit"}
+    assert ended_with(when="1 +") == {"wf.a.onExit"}
+    assert ended_with(when="false") == set(), "nor that of one that was not to run"

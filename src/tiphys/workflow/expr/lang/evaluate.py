@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,14 @@ from tiphys.workflow.expr.lang.parser import parse
 from tiphys.workflow.expr.lang.values import FaultError
 
 __all__ = ["environment", "evaluate", "evaluate_bool"]
+
+
+_LONGEST_SHOWN = 1000
+_KNOWN_BEFORE = re.compile(
+    r"unknown name|unknown pointer|cannot redeclare|non-bool expression|cannot use|not enough arguments"
+    r"|too many arguments|builtin \w+ takes|invalid operation: \S+ \(mismatched type"
+)
+"""What expr-lang finds before it runs an expression; ours finds it when it comes to it."""
 
 
 @functools.lru_cache(maxsize=2048)
@@ -33,7 +42,10 @@ def evaluate(source: str, env: Mapping[str, Any]) -> Any:
     Raises:
         ExpressionError: it does not parse, a name is unknown, types do not fit, or it would cost too much.
     """
-    code = _compiled(source)
+    return _run(source, _compiled(source), env)
+
+
+def _run(source: str, code: Code, env: Mapping[str, Any]) -> Any:
     try:
         return code(Frame(env))
     except FaultError as fault:
@@ -48,7 +60,13 @@ def evaluate_bool(source: str, env: Mapping[str, Any]) -> bool:
     Raises:
         ExpressionError: as `evaluate`, or the value is no bool.
     """
-    value = evaluate(source, env)
+    code = _compiled(source)  # what is wrong with it as it stands is told as it is
+    try:
+        value = _run(source, code, env)
+    except ExpressionError as error:
+        if _KNOWN_BEFORE.match(str(error)) or len(source) > _LONGEST_SHOWN:
+            raise
+        raise ExpressionError(f"unable to evaluate expression '{source}': {error}") from error
     if not isinstance(value, bool):
         raise ExpressionError(f"unable to cast expression result '{format_value(value)}' to bool")
     return value

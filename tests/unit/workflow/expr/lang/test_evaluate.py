@@ -200,6 +200,19 @@ def test_the_line_is_shown_with_a_mark_under_the_place() -> None:
     assert told("nowhere + '" + "x" * 990 + "'") == "unknown name nowhere (1:1)", "a long line is left out"
 
 
+def test_a_condition_that_breaks_while_it_runs_is_named_whole() -> None:
+    def told(source: str) -> str:
+        with pytest.raises(ExpressionError) as caught:
+            evaluate_bool(source, {"name": "x", "gone": None})
+        return str(caught.value).partition("\n")[0]
+
+    assert told("gone.x == 1") == "unable to evaluate expression 'gone.x == 1': cannot fetch x from <nil> (1:6)"
+    assert told("int(name) > 2") == "unable to evaluate expression 'int(name) > 2': invalid operation: int(x) (1:1)"
+    assert told("name > 2") == "invalid operation: > (mismatched types string and int) (1:6)"
+    assert told("nowhere") == "unknown name nowhere (1:1)"
+    assert told("1 +") == "unexpected token EOF (1:3)"
+
+
 def test_a_condition_must_be_a_bool() -> None:
     assert evaluate_bool("1 == 1", {}) is True
     with pytest.raises(ExpressionError, match="unable to cast expression result '1' to bool"):
