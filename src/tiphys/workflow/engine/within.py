@@ -126,9 +126,11 @@ class Enclosing(Execution):
             return False
         scope = dict(scope_of(handler.names, handler.everything))
         prefix = f"{self.role}.{name}"
-        scope |= of_node(self.state.tree, prefix, subject) | {f"{prefix}.status": subject.phase}
+        scope[f"{prefix}.status"] = subject.phase  # all that an expression may ask of the node itself, as in Argo
         if not begun and not handler.wanted(scope, self.state.now):
             return False
+        own = of_node(self.state.tree, prefix, subject)
+        scope |= {name: value for name, value in own.items() if name.startswith(f"{prefix}.outputs.parameters.")}
         call = Call(
             name=f"{subject.name}.onExit",
             use=handler.use,

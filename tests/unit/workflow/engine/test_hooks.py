@@ -91,18 +91,28 @@ def test_the_end_of_a_steps_handler_does_not_matter(shape: Any) -> None:
 
 
 @pytest.mark.parametrize("shape", [steps_of, dag_of])
-def test_a_steps_handler_sees_its_outputs_and_status(shape: Any) -> None:
+def test_a_steps_handler_sees_its_output_parameters_and_status_and_no_more(shape: Any) -> None:
     role = "tasks" if shape is dag_of else "steps"
+    told = f"{{{{{role}.a.outputs.parameters.o}}}} {{{{{role}.a.status}}}} {{{{{role}.a.exitCode}}}}"
     hook = {
         "template": "show",
-        "expression": f"{role}.a.status == 'Failed'",
-        "arguments": {"parameters": [{"name": "p", "value": f"{{{{{role}.a.exitCode}}}} {{{{{role}.a.status}}}}"}]},
+        "expression": f"{role}.a.status == 'Succeeded'",
+        "arguments": {"parameters": [{"name": "p", "value": told}]},
     }
-    world = World(
-        workflow(shape(step("a", hooks={"exit": hook}), templates=(POD, run_of("show")))), outcomes(a="Failed")
-    )
-    world.play()
-    assert world.created[-1].template["container"]["command"][1] == "1 Failed"
+    giver = {**POD, "name": "giver", "outputs": {"parameters": [{"name": "o", "valueFrom": {"path": "/o"}}]}}
+    spec = shape(step("a", "giver", hooks={"exit": hook}), templates=(giver, run_of("show")))
+    world = World(workflow(spec), outcomes(a={"parameters": values(o="7")})).play()
+    assert world.created[-1].template["container"]["command"][1] == f"7 Succeeded {{{{{role}.a.exitCode}}}}"
+
+
+@pytest.mark.parametrize("shape", [steps_of, dag_of])
+def test_the_expression_of_a_steps_handler_knows_no_outputs_of_it(shape: Any) -> None:
+    role = "tasks" if shape is dag_of else "steps"
+    hook = {"template": "pod", "expression": f"{role}.a.outputs.parameters.o == '7'"}
+    giver = {**POD, "name": "giver", "outputs": {"parameters": [{"name": "o", "valueFrom": {"path": "/o"}}]}}
+    spec = shape(step("a", "giver", hooks={"exit": hook}), templates=(giver, POD))
+    world = World(workflow(spec), outcomes(a={"parameters": values(o="7")})).play()
+    assert "cannot fetch parameters from <nil>" in world.status["message"]
 
 
 def test_a_steps_handler_may_ask_for_other_steps() -> None:
