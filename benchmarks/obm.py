@@ -1,31 +1,30 @@
 """Many simulated BMCs: a check of the credentials of each, and their rotation, beside bare TLS and HTTP to the same.
 
-The peer makes as many connections and sends as many requests, from as many threads, and looks at nothing: what it needs
-is what the machine and the simulator need.
+The peer (`benchmarks.bare`) makes as many connections and sends the same requests to the same BMCs, from as many
+threads of a process of its own, and looks at nothing: what it needs is what the machine and the simulator need. Beside
+the time that passes stands the processors' time, as other work on the machine changes the former.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
-import http.client
 import io
 import json
 import os
 import pathlib
 import secrets
 import socket
-import ssl
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import IO, Any, NamedTuple
 
 from tiphys.cli.main import main
-from tiphys.obm.transport import Transport
+from tiphys.credentials.given import read_given
+from tiphys.obm.wire import Connection, Reply
 
 BMCS = 1000
 CONCURRENCY = 32
@@ -42,28 +41,35 @@ def measure() -> list[dict[str, Any]]:
         folder = pathlib.Path(name)
         for operation, what in (("check", "credential check"), ("rotate", "password rotation")):
             _run(folder, operation)  # the first one meets the BMCs
-            connections, requests = _traffic(folder, operation, hosts[0])
-            ours, bare, memory = [], [], []
-            for _ in range(RUNS):
-                seconds, mib = _run(folder, operation)
-                ours.append(seconds)
-                memory.append(mib)
-                bare.append(_bare(hosts, connections, requests))
+            requests = _traffic(folder, operation, hosts[0])
+            runs = [(_run(folder, operation), _bare(hosts, requests)) for _ in range(RUNS)]
+            own, bare = ([pair[side] for pair in runs] for side in (0, 1))
+            connections = len({number for number, *_ in requests})
             rows += [
-                {"what": f"{what} of {BMCS:,} BMCs", "figure": BMCS / statistics.median(ours), "unit": "BMCs/s"},
-                {
-                    "what": "  bare TLS and HTTP, as much of it",
-                    "figure": BMCS / statistics.median(bare),
-                    "unit": "BMCs/s",
-                },
-                {
-                    "what": "  ratio",
-                    "figure": statistics.median(peer / own for own, peer in zip(ours, bare, strict=True)),
-                    "unit": "x",
-                },
-                {"what": "  memory at most (RSS)", "figure": statistics.median(memory), "unit": "MiB"},
+                _row(f"{what} of {BMCS:,} BMCs", BMCS / statistics.median(one.seconds for one in own), "BMCs/s"),
+                _row(
+                    f"  bare TLS and HTTP: {connections} connections, {len(requests)} requests each",
+                    BMCS / statistics.median(one.seconds for one in bare),
+                    "BMCs/s",
+                ),
+                _row("  ratio", statistics.median(peer.seconds / one.seconds for one, peer in runs), "x"),
+                _row("  CPU a BMC", 1000 * statistics.median(one.cpu for one in own) / BMCS, "ms"),
+                _row("  CPU a BMC, bare", 1000 * statistics.median(one.cpu for one in bare) / BMCS, "ms"),
+                _row("  memory at most (RSS)", statistics.median(one.mib for one in own), "MiB"),
             ]
     return rows
+
+
+def _row(what: str, figure: float, unit: str) -> dict[str, Any]:
+    return {"what": what, "figure": figure, "unit": unit}
+
+
+class Cost(NamedTuple):
+    """What a process took: seconds that passed, seconds of the processors, the largest resident set."""
+
+    seconds: float
+    cpu: float
+    mib: float
 
 
 @contextlib.contextmanager
@@ -92,63 +98,62 @@ def _simulator(folder: pathlib.Path) -> Iterator[list[Host]]:
             process.terminate()
 
 
-def _run(folder: pathlib.Path, operation: str) -> tuple[float, float]:
-    """Seconds, and the largest resident set in MiB."""
+def _run(folder: pathlib.Path, operation: str) -> Cost:
     command = [TIPHYS, "obm", "creds", operation, f"--hosts={folder}/hosts.json", f"--concurrency={CONCURRENCY}"]
-    began = time.perf_counter()
-    with (folder / "report.json").open("w+") as report:
-        process = subprocess.Popen([*command, f"--state-dir={folder}/state"], stdout=report)
-        _, code, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(code)
-        seconds = time.perf_counter() - began
+    with (folder / "report.json").open("w+b") as report:
+        code, cost = _timed([*command, f"--state-dir={folder}/state"], b"", report)
         report.seek(0)
         summary = json.load(report)["summary"]
-    if process.returncode:
+    if code:
         raise RuntimeError(f"creds {operation}: {summary}")
-    return seconds, usage.ru_maxrss / 1024
+    return cost
 
 
-def _traffic(folder: pathlib.Path, operation: str, host: Host) -> tuple[int, int]:
-    """Connections and requests of this operation on one BMC."""
-    counted = {"_connect": 0, "_exchange": 0}
-    originals = {name: getattr(Transport, name) for name in counted}
+def _timed(command: list[str], given: bytes, output: IO[bytes]) -> tuple[int, Cost]:
+    with tempfile.TemporaryFile() as source:
+        source.write(given)
+        source.seek(0)
+        began = time.perf_counter()
+        process = subprocess.Popen(command, stdin=source, stdout=output)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
-    def counting(name: str) -> Callable[..., Any]:
-        def call(*arguments: Any, **options: Any) -> Any:
-            counted[name] += 1
-            return originals[name](*arguments, **options)
 
-        return call
+def _traffic(folder: pathlib.Path, operation: str, host: Host) -> list[tuple[int, str, str]]:
+    """The requests of this operation on one BMC: number of its connection, method, path."""
+    seen: list[tuple[int, str, str]] = []
+    connections: list[Connection] = []
+    original = Connection.exchange
 
-    for name in counted:
-        setattr(Transport, name, counting(name))
+    def exchange(connection: Connection, method: str, path: str, *arguments: Any) -> Reply:
+        if connection not in connections:
+            connections.append(connection)
+        seen.append((connections.index(connection), method, path))
+        return original(connection, method, path, *arguments)
+
+    Connection.exchange = exchange  # type: ignore
     words = [f"--{key}={value}" for key, value in host.items()]
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             main(["obm", "creds", operation, *words, f"--state-dir={folder}/state"])
     finally:
-        for name, original in originals.items():
-            setattr(Transport, name, original)
-    return counted["_connect"], counted["_exchange"]
+        Connection.exchange = original  # type: ignore
+    return seen
 
 
-def _bare(hosts: list[Host], connections: int, requests: int) -> float:
-    """Seconds for as many connections and requests to each."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+def _bare(hosts: list[Host], requests: list[tuple[int, str, str]]) -> Cost:
+    """The same requests to each, with the password that it has now."""
+    named = [host | {"username": "admin", "password": _password(host)} for host in hosts]
+    order = {"hosts": named, "requests": requests, "threads": CONCURRENCY}
+    script = pathlib.Path(__file__).with_name("bare.py")
+    with tempfile.TemporaryFile() as output:
+        code, cost = _timed([sys.executable, str(script)], json.dumps(order).encode(), output)
+    if code:
+        raise RuntimeError("the bare requests failed")
+    return cost
 
-    def ask(host: Host) -> None:
-        left = requests
-        for number in range(connections, 0, -1):
-            connection = http.client.HTTPSConnection(host["address"], int(host["port"]), timeout=60, context=context)
-            share = left if number == 1 else left // number
-            left -= share
-            for _ in range(share):
-                connection.request("GET", "/redfish/v1/")
-                connection.getresponse().read()
-            connection.close()
 
-    began = time.perf_counter()
-    with concurrent.futures.ThreadPoolExecutor(CONCURRENCY) as pool:
-        list(pool.map(ask, hosts))
-    return time.perf_counter() - began
+def _password(host: Host) -> str:
+    return read_given(pathlib.Path(host["credentials"])).password.reveal()

@@ -154,8 +154,9 @@ class ObmWorld:
         """Do something in a journal of its own, as the command does."""
         with self.journal(wait=wait, device=device) as journal:
             trust = trust_of(Settings.of(self.values, "r1"), journal.record.identity.fingerprint)
-            transport = Transport(self.bmc.address, port or self.bmc.port, trust, timeout=self.timeout)
-            return work(Redfish(transport, Settings.of(self.values, "r1").auth), journal)
+            way = Transport(self.bmc.address, port or self.bmc.port, trust, timeout=self.timeout)
+            with contextlib.closing(way) as transport:
+                return work(Redfish(transport, Settings.of(self.values, "r1").auth), journal)
 
     def on(self, work: Callable[[Work], Ended], *, wait: float = 180, device: str = "r1", **expected: str) -> Ended:
         """An operation on credentials, without the command line."""

@@ -289,10 +289,10 @@ def test_a_record_that_cannot_be_kept_after_the_image_is_no_success(
 ) -> None:
     save = DirectoryStore.save_record
 
-    def full(store: DirectoryStore, record: Record) -> None:
+    def full(store: DirectoryStore, record: Record, *, durable: bool = True) -> None:
         if record.update is not None and record.update.state == "accepted":
             raise StoreError("the disk is full")
-        save(store, record)
+        save(store, record, durable=durable)
 
     monkeypatch.setattr(DirectoryStore, "save_record", full)
     image = plain.image()

@@ -1,18 +1,24 @@
-"""Documents in files, for a person without a cluster; mode 0600, replaced whole, synced to the disk.
+"""Documents in files, for a person without a cluster; mode 0600, a line of JSON each.
 
-The compare-and-swap is on the files' content, under a lock, so the processes of one machine are safe. There are several
-locks, each for some of the documents: those of many BMCs do not wait for one disk's answer after the other.
+A write adds a line and syncs it; then what it replaces is blanked. So a document is one line again, there is no moment
+without a whole one, and no superseded password stays; a new file in place of the old one would cost the disk five times
+as much. A last line without its end was never acknowledged and does not count.
+
+The compare-and-swap is on the newest line and its place, under a lock, so the processes of one machine are safe. There
+are several locks, each for some of the documents: those of many BMCs do not wait for one disk's answer after the other.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import os
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from tiphys.credentials.documents import texts
 from tiphys.credentials.kept import KeptStore
@@ -25,7 +31,9 @@ from tiphys.obm.record import Conflict
 __all__ = ["DirectoryProvider", "DirectoryStore", "opened", "process_gone", "process_name", "sync_folder"]
 
 _LONGEST = 240
+_LARGEST = 8 << 10  # of a file; then it is written anew, without the blanks
 _LOCKS = 64
+_BLANKS = b" \n\r\t\0"  # also what some file systems show where the power went before the data came
 
 
 def opened(options: Options) -> DirectoryProvider:
@@ -44,6 +52,7 @@ class DirectoryProvider(Unclosed):
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._paths: dict[Key, str] = {}
 
     def where(self, key: Key) -> str:
         """See `Provider`."""
@@ -52,54 +61,137 @@ class DirectoryProvider(Unclosed):
     def read(self, key: Key) -> Document:
         """See `Provider`."""
         path = self._path(key)
-        data = _read(path)
-        if data is None:
-            return ABSENT
         try:
-            values = {"record": data.decode()} if key.kind == "obm-record" else texts(decode(data), str(path))
-        except (DecodeError, UnicodeDecodeError):
-            raise StoreError(f"{path} is not as it was written; look at it") from None
-        return Document(values, _version(data))
+            data = _read(path)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be read: {error.strerror}") from error
+        newest = _newest(data or b"", path)
+        if not newest.text:
+            return ABSENT
+        values = {"record": newest.text.decode()} if key.kind == "obm-record" else texts(decode(newest.text), path)
+        return Document(values, newest.version)
 
     def write(self, key: Key, values: Mapping[str, str], version: str) -> str:
         """See `Provider`."""
+        return self._written(key, values, version, durable=True)
+
+    def write_soon(self, key: Key, values: Mapping[str, str], version: str) -> str:
+        """See `Provider`."""
+        return self._written(key, values, version, durable=False)
+
+    def _written(self, key: Key, values: Mapping[str, str], version: str, *, durable: bool) -> str:
         path = self._path(key)
-        data = values["record"].encode() if key.kind == "obm-record" else encode(dict(values))
-        draft = path.with_suffix(".new")
+        line = values["record"].encode() if key.kind == "obm-record" else encode(dict(values))
+        try:
+            with self._locked(path):
+                present = _read(path)
+                if _newest(present or b"", path).version != version:
+                    raise Conflict(f"{path} was changed by somebody else")
+                if not present or len(present) + len(line) > _LARGEST:
+                    self._replace(path, line)
+                    return _Newest(0, line).version
+                end = b"" if present.endswith(b"\n") else b"\n"
+                _append(path, len(present), end + line + b"\n", durable=durable)
+                return _Newest(len(present) + len(end), line).version
+        except OSError as error:
+            raise StoreError(f"{path} cannot be written: {error.strerror}") from error
+
+    def _replace(self, path: str, line: bytes) -> None:
+        draft = f"{path.removesuffix('.json')}.new"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(line + b"\n")
+            file.flush()
+            os.fsync(descriptor)
+        Path(draft).replace(path)
+        sync_folder(self._folder)
+
+    def _path(self, key: Key) -> str:
+        path = self._paths.get(key)
+        if path is None:
+            name = key.name
+            if len(name) > _LONGEST:  # a file's name has at most 255 bytes
+                name = f"{name[: _LONGEST - 17]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+            path = self._paths[key] = f"{self._folder}/{name}.json"
+        return path
+
+    def _make(self) -> None:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{self._folder} cannot be made: {error.strerror}") from error
-        try:
-            with self._locked(path.name):
-                if _version(_read(path)) != version:
-                    raise Conflict(f"{path} was changed by somebody else")
-                descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                draft.replace(path)
-                sync_folder(self._folder)
-        except OSError as error:
-            raise StoreError(f"{path} cannot be written: {error.strerror}") from error
-        return _version(data)
-
-    def _path(self, key: Key) -> Path:
-        name = key.name
-        if len(name) > _LONGEST:  # a file's name has at most 255 bytes
-            name = f"{name[: _LONGEST - 17]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
-        return self._folder / f"{name}.json"
 
     @contextlib.contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
-        lock = f".lock-{zlib.crc32(name.encode()) % _LOCKS:02}"
-        descriptor = os.open(self._folder / lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def _locked(self, path: str) -> Iterator[None]:
+        name = path.rpartition("/")[2]
+        lock = f"{self._folder}/.lock-{zlib.crc32(name.encode()) % _LOCKS:02}"
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            descriptor = os.open(lock, flags, 0o600)
+        except FileNotFoundError:
+            self._make()
+            descriptor = os.open(lock, flags, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
             os.close(descriptor)
+
+
+class _Newest(NamedTuple):
+    """The newest line of a file, and where it begins."""
+
+    start: int
+    text: bytes
+
+    @property
+    def version(self) -> str:
+        return f"{self.start}-{hashlib.sha256(self.text).hexdigest()}" if self.text else ""
+
+
+def _newest(data: bytes, path: str) -> _Newest:
+    """As written here; or a whole document as a person's editor, or an earlier Tiphys, has left it; empty = none.
+
+    Raises:
+        StoreError: a line that had been acknowledged is damaged.
+    """
+    end = len(data)
+    while end:
+        begin = data.rfind(b"\n", 0, end) + 1
+        text = data[begin:end].strip(_BLANKS)
+        if text and _is_whole(text):
+            return _Newest(begin, text)
+        if text and end < len(data) and b"\0" not in text:
+            break
+        end = begin - 1 if begin else 0
+    whole = data.strip(_BLANKS)
+    if whole and not _is_whole(whole):
+        raise StoreError(f"{path} is not as it was written; mend it, or delete it: what it held is then forgotten")
+    return _Newest(0, whole)
+
+
+def _is_whole(text: bytes) -> bool:
+    try:
+        return isinstance(decode(text), dict)
+    except DecodeError:
+        return False
+
+
+def _append(path: str, size: int, line: bytes, *, durable: bool) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        _write_at(descriptor, line, size)
+        if durable:
+            os.fdatasync(descriptor)
+            _write_at(descriptor, b" " * (size - 1) + b"\n", 0)
+    finally:
+        os.close(descriptor)
+
+
+def _write_at(descriptor: int, data: bytes, offset: int) -> None:
+    while data:
+        count = os.pwrite(descriptor, data, offset)
+        data, offset = data[count:], offset + count
 
 
 class DirectoryStore(KeptStore):
@@ -124,7 +216,12 @@ def sync_folder(folder: Path) -> None:
 
 def process_name() -> str:
     """Names this process in a record: host, pid, and when it started, so that a later one of that pid is another."""
-    return f"{os.uname().nodename}/{os.getpid()}/{_started(os.getpid())}"
+    return _name_of(os.getpid())
+
+
+@functools.cache  # asked for each BMC
+def _name_of(pid: int) -> str:
+    return f"{os.uname().nodename}/{pid}/{_started(pid)}"
 
 
 def process_gone(name: str) -> bool:
@@ -142,14 +239,10 @@ def _started(pid: int) -> str:
     return "" if fields[0] == "Z" else fields[19]
 
 
-def _version(data: bytes | None) -> str:
-    return "" if data is None else hashlib.sha256(data).hexdigest()
-
-
-def _read(path: Path) -> bytes | None:
+def _read(path: str) -> bytes | None:
     try:
-        return path.read_bytes()
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}") from error
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        return file.read()

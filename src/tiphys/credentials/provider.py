@@ -73,6 +73,10 @@ ABSENT = Document()
 class Provider(Protocol):
     """A place where documents are kept. It may be used by several threads.
 
+    It may have a method `write_soon` beside `write`, with the same arguments: every process sees what it writes at
+    once, and a machine that loses its power may forget it, but not what was there before. Who works on a BMC is
+    written so.
+
     Every error is a TiphysError of one line that says what, where and what to do next, and that holds no value of any
     document: StoreError, or another one of `tiphys.errors`.
     """

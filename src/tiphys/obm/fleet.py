@@ -6,13 +6,16 @@ caller's choice, made before; this is where waves will hang.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar, cast
 
 __all__ = ["in_parallel"]
 
 T = TypeVar("T")
+
+_NO_MORE = object()
 
 
 def in_parallel(
@@ -29,22 +32,22 @@ def in_parallel(
         The items that were not begun, because it was stopped.
     """
     rest = iter(items)
-    running: set[Future[None]] = set()
+    taking, failed = threading.Lock(), threading.Event()
+
+    def worker() -> None:
+        while not failed.is_set():
+            with taking:
+                item = next(rest, _NO_MORE) if not stopped() else _NO_MORE
+            if item is _NO_MORE:
+                return
+            try:
+                work(cast(T, item))
+            except BaseException:
+                failed.set()
+                raise
+
     with ThreadPoolExecutor(concurrency, thread_name_prefix="obm") as pool:
-        for item in rest:
-            if stopped():
-                return [item, *rest]
-            running.add(pool.submit(work, item))
-            if len(running) >= concurrency:
-                running = _ended(running)
-        while running:
-            running = _ended(running)
-    return []
-
-
-def _ended(running: set[Future[None]]) -> set[Future[None]]:
-    """Wait for one to end; those that go on."""
-    done, going = wait(running, return_when=FIRST_COMPLETED)
-    for future in done:
-        future.result()
-    return going
+        workers = [pool.submit(worker) for _ in range(concurrency)]
+    for ended in workers:
+        ended.result()
+    return list(rest)

@@ -74,7 +74,7 @@ class Lease:
             holder = self.record.holder
             if holder is None or self._may_take_from(holder):
                 try:
-                    self._save(HOLD_SECONDS)
+                    self._save(HOLD_SECONDS, durable=False)  # a machine that has lost its power runs no holder
                 except Conflict:
                     continue
                 self._ours = True
@@ -118,12 +118,13 @@ class Lease:
             return
         self._ours = False
         try:
-            self._records.save_record(replaced(self.record, holder=None))
+            # What was noted may be lost: how a log-in ended, which counts as a miss until it is told.
+            self._records.save_record(replaced(self.record, holder=None), durable=False)
         except TiphysError as failure:
             _log.warning("the hold on the BMC of %s could not be given back: %s", self.record.device, failure)
 
-    def _save(self, hold: float) -> None:
+    def _save(self, hold: float, *, durable: bool = True) -> None:
         until = self._run.pace.now() + dt.timedelta(seconds=hold)
         record = replaced(self.record, holder=Holder(self._run.name, until))
-        self._records.save_record(record)
+        self._records.save_record(record, durable=durable)
         self.record = record

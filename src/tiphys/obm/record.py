@@ -280,8 +280,12 @@ class Records(Protocol):
         """The newest record; None = there is none yet."""
         ...
 
-    def save_record(self, record: Record) -> None:
-        """Write it durably; raises Conflict."""
+    def save_record(self, record: Record, *, durable: bool = True) -> None:
+        """Write it; raises Conflict.
+
+        Args:
+            durable: false = the other processes see it, and after a loss of power the one before it may be there.
+        """
         ...
 
 

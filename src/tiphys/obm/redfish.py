@@ -13,7 +13,7 @@ from tiphys.kit.redact import Secret
 from tiphys.obm.errors import ObmError, RefusedByBmc, Unreachable
 from tiphys.obm.shapes import mappings, part
 from tiphys.obm.transport import Answer, Body, Transport, path_of
-from tiphys.obm.vendors import Vendor, vendor_of
+from tiphys.obm.vendors import PLAIN, Vendor, vendor_of
 from tiphys.obm.verdict import Verdict, explain, judge
 
 __all__ = ["Auth", "Redfish", "SessionEnded"]
@@ -43,7 +43,7 @@ class Redfish:
     def __init__(self, transport: Transport, auth: Auth = "session") -> None:
         self.transport = transport
         self.root: Mapping[str, Any] = {}
-        self.vendor: Vendor = vendor_of({})
+        self.vendor: Vendor = PLAIN
         self._auth = auth
         self._headers: dict[str, str | Secret] = {}
         self._session = ""
@@ -78,7 +78,7 @@ class Redfish:
         path = path_of(part(self.root, "Links", "Sessions").get("@odata.id"))
         if not path and not part(self.root, "SessionService"):
             raise RefusedByBmc(f"{self.transport.where} offers no sessions; {_CONFIGURE_BASIC}")
-        answer = self.transport.send("POST", path or _SESSIONS, {"UserName": user, "Password": password})
+        answer = self.transport.send("POST", path or _SESSIONS, {"UserName": user, "Password": password}, kept=True)
         verdict = judge(answer.status, answer.body)
         if answer.status in (404, 405):
             return Verdict("unclear", f"{verdict.detail}: it has no sessions; {_CONFIGURE_BASIC}")
@@ -114,11 +114,9 @@ class Redfish:
         session, headers, self._session, self._headers = self._session, self._headers, "", {}
         try:
             if session:
-                self.transport.send("DELETE", session, None, headers)
+                self.transport.send("DELETE", session, None, headers, kept=True)
         except ObmError:
             pass  # nothing that was achieved depends on it, and the BMC ends idle sessions itself
-        finally:
-            self.transport.close()
 
     # Resources
 

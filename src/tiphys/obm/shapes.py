@@ -1,4 +1,7 @@
-"""Looking into JSON that may have any form: what is not as it should be counts as not there. Pure."""
+"""Looking into JSON that may have any form: what is not as it should be counts as not there. Pure.
+
+Its objects are dicts, as `kit.codec` reads them: asking for any Mapping takes ten times as long, and it is asked often.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ Json = Mapping[str, Any]
 def part(value: Any, *names: str) -> Json:
     """An object inside an object; empty where something on the way is not there."""
     for name in names:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value if isinstance(value, Mapping) else {}
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
 
 
 def line(value: Any, longest: int = 300) -> str:
@@ -27,7 +30,7 @@ def line(value: Any, longest: int = 300) -> str:
 
 def mappings(value: Any) -> list[Json]:
     """The objects of a list."""
-    return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def texts(value: Any) -> list[str]:

@@ -3,37 +3,34 @@
 The handshake is completed and the certificate compared before the first byte of a request is written. No redirect is
 followed, no proxy is asked, no request is sent twice but a GET on a kept connection that turned out to be closed. A
 path that a BMC hands out is used as a path on this BMC, whatever host stands before it.
+
+One connection is kept for what is read, and for log-in and log-out; a change goes on a connection of its own, so that
+no other end's time limit for idle ones leaves open whether it has arrived.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import http.client
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 from tiphys.errors import UsageError
 from tiphys.kit.codec import DecodeError, decode, encode
 from tiphys.kit.redact import Secret
 from tiphys.obm.errors import RefusedIdentity, Unanswered, Unreachable
+from tiphys.obm.wire import Body, Connection, WireError, connected, host_of
 
 __all__ = ["Answer", "Body", "Transport", "Trust", "path_of"]
 
-_LARGEST_ANSWER = 8 << 20
+_HEADERS = {"Accept": "application/json", "OData-Version": "4.0", "User-Agent": "tiphys"}
 _CONNECT_SECONDS = 10.0
-
-
-class Body(Protocol):
-    """A body that is sent in portions, with its length known before."""
-
-    length: int
-    content_type: str
-
-    def __iter__(self) -> Iterator[bytes]: ...
+_IDLE_SECONDS = 2.0  # shorter than any server closes an idle connection after
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +76,9 @@ class Transport:
         self.timeout = timeout
         self._trust = trust
         self._seen = "" if trust.authority else trust.fingerprint
-        self._context = _context(trust)
-        self._kept: http.client.HTTPConnection | None = None
+        self._context = _context(trust.authority, trust.authorities)
+        self._kept: Connection | None = None
+        self._used = 0.0
 
     @property
     def fingerprint(self) -> str:
@@ -121,27 +119,42 @@ class Transport:
         headers: Mapping[str, str | Secret] | None = None,
         *,
         timeout: float = 0.0,
+        kept: bool = False,
     ) -> Answer:
-        """Any other request, once, on a connection of its own. Secrets in the body are revealed here and only here.
+        """Any other request, once. Secrets in the body are revealed here and only here.
+
+        Args:
+            kept: it may go on the kept connection, if that is seen to be open and was used a moment ago; else it gets
+                one of its own.
 
         Raises:
             Unanswered: it may have been carried out.
             Unreachable: it was not sent.
             RefusedIdentity: another certificate, or a redirect.
         """
-        answer = self._exchange(self._connect(), method, path, body, headers or {}, timeout or self.timeout)
+        connection = self._taken() if kept else None
+        if connection is not None and not (connection.idle and time.monotonic() - self._used < _IDLE_SECONDS):
+            connection.close()
+            connection = None
+        answer = self._exchange(
+            connection or self._connect(), method, path, body, headers or {}, timeout or self.timeout, keep=kept
+        )
         if isinstance(body, Mapping):
             _hide(answer.body, _secrets(body))
         return self._settled(answer, method, path)
 
     def close(self) -> None:
         """Let go of the kept connection."""
-        if self._kept is not None:
-            self._kept.close()
-            self._kept = None
+        connection = self._taken()
+        if connection is not None:
+            connection.close()
+
+    def _taken(self) -> Connection | None:
+        kept, self._kept = self._kept, None
+        return kept
 
     def _get(self, path: str, headers: Mapping[str, str | Secret]) -> Answer:
-        kept, self._kept = self._kept, None
+        kept = self._taken()
         if kept is not None:
             try:
                 return self._exchange(kept, "GET", path, None, headers, self.timeout)
@@ -159,29 +172,28 @@ class Transport:
             raise RefusedIdentity(f"{self.where} redirects {method} {path} to {to!r}; it was not followed")
         return answer
 
-    def _connect(self) -> http.client.HTTPConnection:
-        connection = http.client.HTTPSConnection(
-            self.address, self.port, timeout=_CONNECT_SECONDS, context=self._context
-        )
+    def _connect(self) -> Connection:
         try:
-            http.client.HTTPConnection.connect(connection)
-            name = self._trust.server_name or self.address
-            secured = self._context.wrap_socket(connection.sock, server_hostname=name)
-            connection.sock = secured
-            self._check(secured)
+            plain = connected(self.address, self.port, _CONNECT_SECONDS)
+        except OSError as error:
+            raise Unreachable(f"{self.where} cannot be reached: {error.strerror or error}") from error
+        try:
+            secured = self._context.wrap_socket(plain, server_hostname=self._trust.server_name or self.address)
         except ssl.SSLCertVerificationError as error:
-            connection.close()
+            plain.close()
             raise RefusedIdentity(
                 f"the certificate of {self.where} is not one that the authorities vouch for ({error.verify_message}); "
                 "nothing was sent"
             ) from error
         except OSError as error:
-            connection.close()
+            plain.close()
             raise Unreachable(f"{self.where} cannot be reached: {error.strerror or error}") from error
+        try:
+            self._check(secured)
         except RefusedIdentity:
-            connection.close()
+            secured.close()
             raise
-        return connection
+        return Connection(secured, host_of(self.address, self.port))
 
     def _check(self, secured: ssl.SSLSocket) -> None:
         if self._trust.authority:
@@ -197,29 +209,27 @@ class Transport:
 
     def _exchange(
         self,
-        connection: http.client.HTTPConnection,
+        connection: Connection,
         method: str,
         path: str,
         body: Mapping[str, Any] | Body | None,
         headers: Mapping[str, str | Secret],
         timeout: float,
+        *,
+        keep: bool = True,
     ) -> Answer:
+        payload = encode(_revealed(body)) if isinstance(body, Mapping) else body
+        shown = {name: value.reveal() if isinstance(value, Secret) else value for name, value in headers.items()}
         try:
-            connection.sock.settimeout(timeout)
-            _write(connection, method, path, body, headers)
-            response = connection.getresponse()
-            data = response.read(_LARGEST_ANSWER + 1)
-        except (OSError, http.client.HTTPException) as error:
+            reply = connection.exchange(method, path, {**_HEADERS, **shown}, payload, timeout)
+        except (OSError, WireError) as error:
             connection.close()
             raise Unanswered(f"{self.where} gave no answer to {method} {path}: {_said(error)}") from error
-        if len(data) > _LARGEST_ANSWER:
-            connection.close()
-            raise Unanswered(f"{self.where} answers {method} {path} with more than {_LARGEST_ANSWER >> 20} MB")
-        if method == "GET" and not response.will_close:
-            self._kept = connection
+        if keep and connection.reusable:
+            self._kept, self._used = connection, time.monotonic()
         else:
             connection.close()
-        return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, _json(data))
+        return Answer(reply.status, reply.headers, _json(reply.data))
 
 
 def path_of(link: Any) -> str:
@@ -235,10 +245,11 @@ def path_of(link: Any) -> str:
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
-def _context(trust: Trust) -> ssl.SSLContext:
-    if trust.authority:
+@functools.lru_cache(maxsize=64)  # one is 1 ms of work and a megabyte, and all BMCs of a fleet are trusted alike
+def _context(authority: bool, authorities: str) -> ssl.SSLContext:
+    if authority:
         try:
-            return ssl.create_default_context(cadata=trust.authorities or None)
+            return ssl.create_default_context(cadata=authorities or None)
         except ssl.SSLError as error:
             raise UsageError("`ca.crt` of the ConfigMap obm holds no PEM certificate") from error
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -246,37 +257,6 @@ def _context(trust: Trust) -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def _write(
-    connection: http.client.HTTPConnection,
-    method: str,
-    path: str,
-    body: Mapping[str, Any] | Body | None,
-    headers: Mapping[str, str | Secret],
-) -> None:
-    payload: bytes | Body | None = encode(_revealed(body)) if isinstance(body, Mapping) else body
-    connection.putrequest(method, path, skip_accept_encoding=True)
-    connection.putheader("Accept", "application/json")
-    connection.putheader("OData-Version", "4.0")
-    connection.putheader("User-Agent", "tiphys")
-    for name, value in headers.items():
-        connection.putheader(name, value.reveal() if isinstance(value, Secret) else value)
-    if isinstance(payload, bytes):
-        connection.putheader("Content-Type", "application/json")
-        connection.putheader("Content-Length", str(len(payload)))
-    elif payload is not None:
-        connection.putheader("Content-Type", payload.content_type)
-        connection.putheader("Content-Length", str(payload.length))
-    elif method in ("POST", "PATCH"):
-        connection.putheader("Content-Length", "0")
-    connection.endheaders(payload if isinstance(payload, bytes) else None)
-    if payload is not None and not isinstance(payload, bytes):
-        try:
-            for portion in payload:
-                connection.send(portion)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # a BMC that refuses a body early says why before it closes; reading the answer tells
 
 
 def _revealed(value: Any) -> Any:

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from tiphys.credentials.directory import DirectoryStore, process_gone, process_name
+from tiphys.credentials.directory import DirectoryProvider, DirectoryStore, process_gone, process_name
+from tiphys.credentials.provider import Key
 from tiphys.errors import StoreError
 from tiphys.kit.redact import Secret
 from tiphys.obm.record import Conflict, Passwords, Record
@@ -36,7 +37,7 @@ def test_passwords_are_kept_from_others(tmp_path: pathlib.Path) -> None:
 
 def test_a_damaged_file_is_named(tmp_path: pathlib.Path) -> None:
     (tmp_path / "obm-record-r1.json").write_text("{")
-    with pytest.raises(StoreError, match=r"obm-record-r1\.json is not a record"):
+    with pytest.raises(StoreError, match=r"obm-record-r1\.json is not as it was written"):
         DirectoryStore(tmp_path, "r1").load_record()
 
 
@@ -50,3 +51,56 @@ def test_who_still_lives() -> None:
     assert process_gone(name)
     assert not process_gone("elsewhere/1/1")
     assert not process_gone("anything")
+
+
+KEY = Key("obm-passwords", "r1")
+
+
+def test_a_write_that_was_cut_off_anywhere_leaves_what_was_there(tmp_path: pathlib.Path) -> None:
+    store = DirectoryProvider(tmp_path)
+    first = store.write(KEY, {"current": "a"}, "")
+    file = tmp_path / "obm-passwords-r1.json"
+    before = file.read_bytes()
+    store.write_soon(KEY, {"current": "b"}, first)
+    after = file.read_bytes()
+    assert after.startswith(before)
+    for size in range(len(before), len(after) - 2):
+        file.write_bytes(after[:size])
+        found = store.read(KEY)
+        assert (dict(found.values), found.version) == ({"current": "a"}, first)
+        version = store.write(KEY, {"current": "c"}, first)
+        assert (store.read(KEY).values, store.read(KEY).version) == ({"current": "c"}, version)
+    file.write_bytes(after[:-8] + bytes(8))  # as some file systems show what the power cut off
+    assert store.read(KEY).values == {"current": "a"}
+
+
+def test_a_superseded_password_does_not_stay_in_its_file(tmp_path: pathlib.Path) -> None:
+    store, version = DirectoryProvider(tmp_path), ""
+    for number in range(300):
+        version = store.write(KEY, {"current": f"Secret-{number}"}, version)
+        text = (tmp_path / "obm-passwords-r1.json").read_text()
+        assert text.split() == [f'{{"current":"Secret-{number}"}}']
+        assert len(text) < 9000
+
+
+def test_a_document_that_a_person_has_edited_is_read_whole(tmp_path: pathlib.Path) -> None:
+    store = DirectoryProvider(tmp_path)
+    version = store.write(KEY, {"current": "a"}, "")
+    (tmp_path / "obm-passwords-r1.json").write_text('{\n  "current": "b",\n  "username": "root"\n}')
+    with pytest.raises(Conflict):
+        store.write(KEY, {"current": "c"}, version)
+    edited = store.read(KEY)
+    assert edited.values == {"current": "b", "username": "root"}
+    store.write_soon(KEY, {"current": "d"}, edited.version)
+    assert store.read(KEY).values == {"current": "d"}
+
+
+def test_a_line_that_is_damaged_is_not_passed_over(tmp_path: pathlib.Path) -> None:
+    store = DirectoryProvider(tmp_path)
+    version = store.write_soon(KEY, {"current": "b"}, store.write(KEY, {"current": "a"}, ""))
+    file = tmp_path / "obm-passwords-r1.json"
+    file.write_bytes(file.read_bytes()[:-3] + b"\n")
+    with pytest.raises(StoreError, match="mend it, or delete it"):
+        store.read(KEY)
+    with pytest.raises(StoreError, match="mend it, or delete it"):
+        store.write(KEY, {"current": "c"}, version)

@@ -36,7 +36,7 @@ class Scripted(Transport):
     def get(self, path: str, headers: Any = None) -> Answer:
         return self.send("GET", path, None, headers)
 
-    def send(self, method: str, path: str, body: Any, headers: Any = None, *, timeout: float = 0.0) -> Answer:
+    def send(self, method: str, path: str, body: Any, headers: Any = None, **_: Any) -> Answer:
         self.sent.append((method, path, dict(headers or {})))
         return self.answers.get((method, path), Answer(403, {}, MUST_CHANGE))
 
@@ -78,8 +78,8 @@ def test_without_sessions_nothing_is_sent_until_basic_is_configured() -> None:
 @pytest.mark.parametrize("stale", [1, 2, 3, 4])
 def test_a_bmc_that_finds_no_etag_equal_gets_each_form_once(stale: int) -> None:
     class Stale(Scripted):
-        def send(self, method: str, path: str, body: Any, headers: Any = None, *, timeout: float = 0.0) -> Answer:
-            answer = super().send(method, path, body, headers, timeout=timeout)
+        def send(self, method: str, path: str, body: Any, headers: Any = None, **_: Any) -> Answer:
+            answer = super().send(method, path, body, headers)
             patches = sum(sent[0] == "PATCH" for sent in self.sent)
             return Answer(412, {}, {}) if method == "PATCH" and patches <= stale else answer
 

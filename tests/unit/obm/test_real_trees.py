@@ -156,7 +156,7 @@ class Recorded(Transport):
                 return Answer(200, {}, json.loads(file.read_text()))
         return Answer(404, {}, {})
 
-    def send(self, method: str, path: str, body: Any, headers: Any = None, *, timeout: float = 0.0) -> Answer:
+    def send(self, method: str, path: str, body: Any, headers: Any = None, **_: Any) -> Answer:
         if method == "DELETE":
             return Answer(204, {}, None)
         assert (method, path.rstrip("/")) == ("POST", "/redfish/v1/SessionService/Sessions")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime as dt
 import os
 import time
@@ -37,8 +38,8 @@ def on_the_bmc(options: argparse.Namespace, host: Host, work: Callable[[Redfish,
     store, pace = stores(host.device), _pace(host.settings.simulated_speed)
     with Journal(store, host.device, pace, name, beside=stores, patience=options.wait, gone=gone) as journal:
         trust = trust_of(host.settings, journal.record.identity.fingerprint)
-        bmc = Redfish(Transport(host.address, host.settings.port, trust), host.settings.auth)
-        return work(bmc, journal, Target(host.device, host.expected))
+        with contextlib.closing(Transport(host.address, host.settings.port, trust)) as transport:
+            return work(Redfish(transport, host.settings.auth), journal, Target(host.device, host.expected))
 
 
 def _stores(options: argparse.Namespace, host: Host) -> tuple[Callable[[str], Store], str, Callable[[str], bool]]:

@@ -14,7 +14,7 @@ from tiphys.obm.vendors.openbmc import Ibm, Nvidia, OpenBmc
 from tiphys.obm.vendors.others import Huawei, Inspur, Intel
 from tiphys.obm.vendors.supermicro import Supermicro
 
-__all__ = ["Vendor", "vendor_of"]
+__all__ = ["PLAIN", "Vendor", "vendor_of"]
 
 # The first that recognises itself: AMI before the makers whose boards it runs on, narrower kinds before wider ones.
 _KNOWN: tuple[Vendor, ...] = (
@@ -32,9 +32,10 @@ _KNOWN: tuple[Vendor, ...] = (
     Inspur(),
     OpenBmc(),
 )
-_PLAIN = Vendor()
+PLAIN = Vendor()
+"""As the specification describes one."""
 
 
 def vendor_of(root: Mapping[str, Any]) -> Vendor:
     """The kind that a service root is of; a BMC of no known kind is taken for one that follows the specification."""
-    return next((vendor for vendor in _KNOWN if vendor.made(root)), _PLAIN)
+    return next((vendor for vendor in _KNOWN if vendor.made(root)), PLAIN)
