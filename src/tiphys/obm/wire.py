@@ -19,7 +19,7 @@ from typing import Protocol
 __all__ = ["Body", "Connection", "Reply", "WireError", "connected", "host_of"]
 
 _LARGEST_ANSWER = 8 << 20
-_LARGEST_HEAD = 256 << 10
+_LARGEST_HEAD = 64 << 10
 _MOST_INTERIM = 16
 _PORTION = 64 << 10
 _NO_BODY = (204, 304)
