@@ -83,15 +83,15 @@ class DirectoryProvider(Unclosed):
         path = self._path(key)
         line = values["record"].encode() if key.kind == "obm-record" else encode(dict(values))
         try:
-            with self._locked(path):
-                present = _read(path)
-                if _newest(present or b"", path).version != version:
+            with self._locked(path), _opened(path) as descriptor:
+                present = b"" if descriptor is None else os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+                if _newest(present, path).version != version:
                     raise Conflict(f"{path} was changed by somebody else")
-                if not present or len(present) + len(line) > _LARGEST:
+                if descriptor is None or not present or len(present) + len(line) > _LARGEST:
                     self._replace(path, line)
                     return _Newest(0, line).version
                 end = b"" if present.endswith(b"\n") else b"\n"
-                _append(path, len(present), end + line + b"\n", durable=durable)
+                _append(descriptor, len(present), end + line + b"\n", durable=durable)
                 return _Newest(len(present) + len(end), line).version
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error.strerror}") from error
@@ -177,15 +177,24 @@ def _is_whole(text: bytes) -> bool:
         return False
 
 
-def _append(path: str, size: int, line: bytes, *, durable: bool) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[int | None]:
     try:
-        _write_at(descriptor, line, size)
-        if durable:
-            os.fdatasync(descriptor)
-            _write_at(descriptor, b" " * (size - 1) + b"\n", 0)
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _append(descriptor: int, size: int, line: bytes, *, durable: bool) -> None:
+    _write_at(descriptor, line, size)
+    if durable:
+        os.fdatasync(descriptor)
+        _write_at(descriptor, b" " * (size - 1) + b"\n", 0)
 
 
 def _write_at(descriptor: int, data: bytes, offset: int) -> None:

@@ -118,12 +118,13 @@ class Connection:
         seen = 0
         while True:
             data = self._left
-            ends = [(data.find(mark, max(0, seen - 3)), len(mark)) for mark in (b"\r\n\r\n", b"\n\n")]
-            found = min((end for end in ends if end[0] >= 0), default=None)
-            if found is not None:
-                text = data[: found[0]].decode("latin-1")
-                del data[: found[0] + found[1]]
-                return [line.rstrip("\r") for line in text.lstrip("\r\n").split("\n")]
+            end = data.find(b"\n\r\n", max(0, seen - 3))
+            bare = data.find(b"\n\n", max(0, seen - 3), end if end >= 0 else len(data))
+            if bare >= 0 or end >= 0:
+                end, mark = (bare, 2) if bare >= 0 else (end, 3)
+                text = data[:end].decode("latin-1")
+                del data[: end + mark]
+                return text.strip("\r\n").replace("\r\n", "\n").split("\n")
             if len(data) > _LARGEST_HEAD:
                 raise WireError("its headers have no end")
             seen = len(data)
@@ -215,11 +216,12 @@ def _head(method: str, path: str, headers: Mapping[str, str], body: bytes | Body
         lines += [f"Content-Type: {body.content_type}", f"Content-Length: {body.length}"]
     elif method in ("POST", "PATCH"):
         lines.append("Content-Length: 0")
+    text = "\r\n".join(lines)
     # Paths and ETags come from BMCs: none of them adds a line, or a word to the first one.
-    if any("\r" in line or "\n" in line or "\0" in line for line in lines) or " " in path:
+    if text.count("\r") != len(lines) - 1 or text.count("\n") != len(lines) - 1 or "\0" in text or " " in path:
         raise WireError("a path or a header has characters that no request may have")
     try:
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        return (text + "\r\n\r\n").encode("latin-1")
     except UnicodeEncodeError:
         raise WireError("a path or a header has characters that no request may have") from None
 
