@@ -35,7 +35,7 @@ class CredentialsFile:
         Raises:
             UsageError: it cannot; says why and what else can be done.
         """
-        draft = self._draft(given, Secret("Check-1_Check-1_"))
+        draft = self._draft(given, Secret("Check-1_Check-1_"), durable=False)
         draft.unlink()
 
     def put(self, password: Secret) -> None:
@@ -47,14 +47,14 @@ class CredentialsFile:
         given = read_given(self.path)
         if given.password == password:
             return
-        draft = self._draft(given, password)
+        draft = self._draft(given, password, durable=True)
         try:
             draft.replace(self.path.resolve())
             _sync(self.path.resolve().parent)
         except OSError as error:
             raise self._problem(error.strerror or str(error)) from error
 
-    def _draft(self, given: Given, password: Secret) -> Path:
+    def _draft(self, given: Given, password: Secret, *, durable: bool) -> Path:
         path = self.path.resolve()
         draft = path.with_name(f".{path.name}.new")
         try:
@@ -67,7 +67,8 @@ class CredentialsFile:
                 os.fchmod(descriptor, there.st_mode & 0o777)
                 file.write(text)
                 file.flush()
-                os.fsync(descriptor)
+                if durable:
+                    os.fsync(descriptor)
         except OSError as error:
             raise self._problem(error.strerror or str(error)) from error
         if not _holds(draft, given, password):
