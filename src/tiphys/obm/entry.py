@@ -16,7 +16,7 @@ from typing import Any
 from tiphys.kit.codec import replaced
 from tiphys.kit.redact import Secret
 from tiphys.obm.errors import LockedOut, ObmError, RefusedIdentity, Unreachable
-from tiphys.obm.identity import Expected, bmc_name, differences, of_root, of_system, system_differences
+from tiphys.obm.identity import ADVICE, Expected, bmc_name, differences, of_root, of_system, system_differences
 from tiphys.obm.journal import Journal
 from tiphys.obm.record import Identity, Policy
 from tiphys.obm.redfish import Redfish
@@ -53,7 +53,8 @@ def meet(bmc: Redfish, journal: Journal, target: Target) -> None:
     found = differences(target.expected, record.identity, shown)
     if found:
         raise RefusedIdentity(
-            f"{bmc.transport.where} is not the BMC of {target.device}: {'; '.join(found)}. No password was sent"
+            f"{bmc.transport.where} is not the BMC of {target.device}: {'; '.join(found)}. No password was sent; "
+            f"{ADVICE}"
         )
     serial = shown.serial or record.identity.serial
     identity = Identity(shown.vendor, shown.uuid or record.identity.uuid, serial, bmc.transport.fingerprint)
@@ -128,16 +129,19 @@ def check_system(
         RefusedIdentity: it is the BMC of another machine.
     """
     recorded = journal.record.identity.serial
-    system, found = _system_of(bmc, Expected(target.expected.serial or recorded))
+    who = "the inventory" if target.expected.serial else "its record"
+    system, found = _system_of(bmc, Expected(target.expected.serial or recorded), who)
     if found:
-        raise RefusedIdentity(f"{bmc.transport.where} is not the BMC of {target.device}: {'; '.join(found)}. {done}")
+        raise RefusedIdentity(
+            f"{bmc.transport.where} is not the BMC of {target.device}: {'; '.join(found)}. {done}; {ADVICE}"
+        )
     serial = target.expected.serial or recorded or str(system.get("SerialNumber") or "")
     if serial != recorded:
         journal.write(identity=replaced(journal.record.identity, serial=serial))
     return system
 
 
-def _system_of(bmc: Redfish, expected: Expected) -> tuple[Mapping[str, Any], list[str]]:
+def _system_of(bmc: Redfish, expected: Expected, who: str) -> tuple[Mapping[str, Any], list[str]]:
     """The ComputerSystem that is the expected one, else the first, and what the first that tells contradicts.
 
     NVIDIA GB200 has the host's System beside that of its baseboard, with a serial number of its own; AMI may have one
@@ -148,7 +152,7 @@ def _system_of(bmc: Redfish, expected: Expected) -> tuple[Mapping[str, Any], lis
     for path in bmc.members(bmc.link("Systems", _SYSTEMS))[:_MOST_SYSTEMS]:
         system = bmc.read(path)
         serials = of_system(system)
-        differing = system_differences(expected, serials)
+        differing = system_differences(expected, serials, who)
         if serials and not differing:
             return system, []
         first, found = first or system, found or differing

@@ -6,6 +6,7 @@
     ├── WrongCredentials          wrong-credentials
     ├── LockedOut                 blocked-until        with `until`
     ├── RefusedIdentity           refused              identity
+    ├── NotConfirmed              refused              not-confirmed
     ├── RefusedByBmc              refused              bmc
     │   └── LockedDown            refused              lockdown
     ├── Superseded                refused              superseded
@@ -45,6 +46,7 @@ __all__ = [
     "ImageUnavailable",
     "LockedDown",
     "LockedOut",
+    "NotConfirmed",
     "NothingKnown",
     "ObmError",
     "PolicyRejected",
@@ -103,6 +105,12 @@ class RefusedIdentity(ObmError):  # noqa: N818
     """This is not, or not provably, the BMC that it should be."""
 
     outcome, reason = "refused", "identity"
+
+
+class NotConfirmed(ObmError):  # noqa: N818
+    """A person must say that this is meant."""
+
+    outcome, reason = "refused", "not-confirmed"
 
 
 class Unreachable(ObmError):  # noqa: N818

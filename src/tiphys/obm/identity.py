@@ -9,7 +9,7 @@ from typing import Any
 from tiphys.obm.record import Identity
 from tiphys.obm.shapes import part
 
-__all__ = ["Expected", "bmc_name", "differences", "of_root", "of_system", "system_differences"]
+__all__ = ["ADVICE", "Expected", "bmc_name", "differences", "of_root", "of_system", "system_differences"]
 
 # What boards show whose UUID nobody has set: the same on all of them, so no identity.
 _NO_UUIDS = (
@@ -31,6 +31,13 @@ _NO_SERIALS = (
     "to be filled by o.e.m.",
     "unknown",
 )
+
+
+ADVICE = (
+    "if it was replaced or renewed, `tiphys obm identity show` tells what is different, and "
+    "`tiphys obm identity accept` puts the new one on record"
+)
+"""What to do about a BMC that is not the one on record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +114,12 @@ def differences(expected: Expected, known: Identity | None, shown: Identity) -> 
     ]
 
 
-def system_differences(expected: Expected, serials: Iterable[str]) -> list[str]:
+def system_differences(expected: Expected, serials: Iterable[str], who: str = "the inventory") -> list[str]:
     """What the ComputerSystem, read after the log-in, contradicts."""
     found = sorted(serials)
     if not expected.serial or not found or expected.serial.strip().casefold() in found:
         return []
-    return [f"its serial number is {found[0].upper()!r}, the inventory says {expected.serial!r}"]
+    return [f"its serial number is {found[0].upper()!r}, {who} says {expected.serial!r}"]
 
 
 def _differ(wanted: str, there: str) -> bool:

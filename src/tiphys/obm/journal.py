@@ -260,6 +260,30 @@ class Journal:
         """An administrator has unlocked this account: the BMC has forgotten what it missed."""
         self.write_bmc(attempts=self._with(Attempt(self.pace.now(), account, "unlocked")))
 
+    def forget(self, account: str = "") -> tuple[Attempt, ...]:
+        """Forget the log-ins that failed, or may have: a person has seen to it that the BMC counts them no more.
+
+        Args:
+            account: of this one only; "" = of all.
+
+        Returns:
+            What was forgotten.
+
+        Raises:
+            Busy: another run works on the BMC.
+        """
+        if self._bmc is None and self.record.bmc:
+            self._bmc = Lease(self._beside(self.record.bmc), self.record.device, self._run)
+            self._bmc.take()
+        forgotten: list[Attempt] = []
+        for lease in (self._device, self._bmc):
+            known = lease.record.attempts if lease is not None else ()
+            failed = [one for one in known if one.result in ("miss", "reserved") and account in ("", one.account)]
+            if lease is not None and failed:
+                lease.write(attempts=tuple(one for one in known if one not in failed))
+                forgotten += failed
+        return tuple(forgotten)
+
     def _with(self, attempt: Attempt) -> tuple[Attempt, ...]:
         return (*self.bmc.attempts, attempt)[-_ATTEMPTS_KEPT:]
 
@@ -272,7 +296,6 @@ class Journal:
         if until == NEVER:
             return (
                 f"one more refused log-in could lock {account!r} on {self._where} for ever ({rules}); log in by hand "
-                "once, or have another administrator unlock it, then take `attempts` out of its record "
-                f"{self.record.bmc!r}"
+                "once, or have another administrator unlock it, then run `tiphys obm creds forget-attempts`"
             )
         return f"log-ins to {self._where} could lead to a block before {rfc3339(until)} ({rules})"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tiphys.errors import UsageError
+from tiphys.obm.identity import ADVICE
 from tiphys.obm.redfish import Auth
 from tiphys.obm.transport import Trust
 
@@ -60,7 +61,10 @@ def trust_of(settings: Settings, recorded: str) -> Trust:
     """Which certificate is the right one: the one named, the authorities', or the one recorded at first contact."""
     if settings.tls == "ca":
         return Trust(authority=True, authorities=settings.ca, server_name=settings.server_name)
-    return Trust(fingerprint=settings.tls.partition(":")[2].lower() or recorded)
+    named = settings.tls.partition(":")[2].replace(" ", "").lower()
+    if named:
+        return Trust(fingerprint=named, advice="If the change is right, set `tls` of the ConfigMap obm to the new one")
+    return Trust(fingerprint=recorded, advice=f"{ADVICE[0].upper()}{ADVICE[1:]}")
 
 
 def _wrong(key: str, value: str, wanted: str) -> UsageError:

@@ -41,12 +41,14 @@ class Trust:
         fingerprint: SHA-256 of the certificate, hex; "" = whichever comes first, then that one.
         authority: verify with authorities instead, against `server_name` or the address.
         authorities: PEM; "" = the system's.
+        advice: what a person can do about another one.
     """
 
     fingerprint: str = ""
     authority: bool = False
     authorities: str = ""
     server_name: str = ""
+    advice: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +204,7 @@ class Transport:
         if self._seen and shown != self._seen:
             raise RefusedIdentity(
                 f"{self.where} shows another certificate than the one on record: sha256:{shown}, not "
-                f"sha256:{self._seen}; nothing was sent. If the change is right, set `tls.DEVICE` to the new one in "
-                "the ConfigMap obm"
+                f"sha256:{self._seen}; nothing was sent. {self._trust.advice}"
             )
         self._seen = shown
 

@@ -12,7 +12,7 @@ import signal
 import sys
 from typing import NoReturn
 
-from tiphys.cli.obm import creds, firmware, many
+from tiphys.cli.obm import creds, firmware, identity, many
 from tiphys.obm.outcomes import OUTCOMES
 
 __all__ = ["register", "run"]
@@ -26,6 +26,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     for name, what, module in (
         ("creds", "accounts and their passwords", creds),
         ("firmware", "the BMC's own firmware", firmware),
+        ("identity", "which BMC is a device's, after it was replaced or its certificate renewed", identity),
     ):
         group = groups.add_parser(name, help=what, description=what)
         commands = group.add_subparsers(dest="operation", metavar="OPERATION", required=True)

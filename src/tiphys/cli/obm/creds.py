@@ -14,7 +14,7 @@ from tiphys.cli.obm.rewrite import CredentialsFile
 from tiphys.credentials.given import Given, read_given, read_legacy
 from tiphys.errors import UsageError
 from tiphys.obm.candidates import Candidate, Wanted
-from tiphys.obm.creds.check import check, policy, verify
+from tiphys.obm.creds.check import check, forget_attempts, policy, verify
 from tiphys.obm.creds.ended import Ended, Work
 from tiphys.obm.creds.rotate import Order, rotate
 from tiphys.obm.creds.sync import sync
@@ -90,9 +90,7 @@ def _told(options: argparse.Namespace, work: Callable[[Work, Given], Ended]) -> 
         def on(bmc: Redfish, journal: Journal, target: Target) -> Ended:
             return work(Work(bmc, journal, target), given)
 
-        ended = on_the_bmc(options, host, on)
-        basic = {"outcome": ended.outcome, "reason": ended.reason, "changed": ended.changed, "message": ended.message}
-        return basic | dict(ended.facts)
+        return _values(on_the_bmc(options, host, on))
 
     return told(options, BASIC, run)
 
@@ -148,11 +146,36 @@ def _policy(options: argparse.Namespace) -> int:
     return _told(options, lambda work, given: policy(work, Wanted(given.username, given.password)))
 
 
+def _add_forget(parser: argparse.ArgumentParser) -> None:
+    add_common(parser, wait=0, many=True)
+    parser.add_argument("--account", default="", metavar="NAME", help="of this account only (default: of all)")
+
+
+def _forget(options: argparse.Namespace) -> int:
+    def run() -> Mapping[str, Any]:
+        host = host_of(options)
+        work = lambda _bmc, journal, target: forget_attempts(journal, target.device, options.account)  # noqa: E731
+        return _values(on_the_bmc(options, host, work))
+
+    return told(options, BASIC, run)
+
+
+def _values(ended: Ended) -> Mapping[str, Any]:
+    basic = {"outcome": ended.outcome, "reason": ended.reason, "changed": ended.changed, "message": ended.message}
+    return basic | dict(ended.facts)
+
+
 OPERATIONS = (
     ("check", "is the password on record in force? One log-in, nothing is changed", _add_check, _check),
     ("sync", "bring a BMC's account to the password on record", _add_sync, _sync),
     ("rotate", "give an account a new password, made by the BMC's own rules", _add_rotate, _rotate),
     ("verify", "one new log-in with the current password of the ledger", _add_verify, _verify),
     ("policy", "what the BMC says of passwords, lockouts and sessions", _add_policy, _policy),
+    (
+        "forget-attempts",
+        "forget the log-ins that failed, after a person has unlocked the account; the BMC is not asked",
+        _add_forget,
+        _forget,
+    ),
 )
 """Word, what it does, its options, its work."""

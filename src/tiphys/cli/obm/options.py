@@ -32,12 +32,13 @@ class Host:
     store: str
 
 
-def add_common(parser: argparse.ArgumentParser, *, wait: float, many: bool = False) -> None:
+def add_common(parser: argparse.ArgumentParser, *, wait: float, many: bool = False, secrets: bool = True) -> None:
     """Options of every command on a BMC.
 
     Args:
         wait: the default of --wait, seconds.
         many: whether it may be told to work on a list of BMCs.
+        secrets: whether it uses any.
     """
     parser.add_argument("--address", default="", metavar="IP", help="of the BMC")
     if many:
@@ -59,7 +60,9 @@ def add_common(parser: argparse.ArgumentParser, *, wait: float, many: bool = Fal
         default="",
         metavar="FILE",
         help="YAML or JSON with username, password, legacyPasswords; or a folder with such files: a mounted Secret; "
-        "or a URL as --store takes it (default: what --store has on record)",
+        "or a URL as --store takes it (default: what --store has on record)"
+        if secrets
+        else "not read",
     )
     parser.add_argument("--config", default="", metavar="DIR", help="the mounted ConfigMap obm")
     parser.add_argument(

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from tiphys.kit.clock import rfc3339
 from tiphys.obm.candidates import Candidate, Wanted, candidates
 from tiphys.obm.creds.ended import Ended, Work
 from tiphys.obm.creds.entrance import get_in
 from tiphys.obm.creds.plan import lockouts_as_facts, policy_as_facts
 from tiphys.obm.entry import attempt, check_system, learn, meet
 from tiphys.obm.errors import NothingKnown, WrongCredentials
-from tiphys.obm.journal import Ledger
+from tiphys.obm.journal import Journal, Ledger
 from tiphys.obm.record import Passwords
 from tiphys.obm.verdict import Verdict
 
-__all__ = ["check", "policy", "verify"]
+__all__ = ["check", "forget_attempts", "policy", "verify"]
 
 _DAY = 86_400.0
 
@@ -134,3 +135,24 @@ def policy(work: Work, wanted: Wanted) -> Ended:
         "lockoutsInForce": lockouts_as_facts(work.journal.lockouts),
     }
     return replace(ended, message=f"what the BMC tells was read and recorded; {ended.message}", facts=facts)
+
+
+def forget_attempts(journal: Journal, device: str, account: str = "") -> Ended:
+    """Forget the log-ins that failed, after a person has unlocked the account; the BMC is not asked.
+
+    Args:
+        account: of this one only; "" = of all.
+
+    Raises:
+        Busy: another run works on the BMC: its log-ins are still on their way.
+    """
+    forgotten = journal.forget(account)
+    whose = f"of {account!r} on" if account else "to"
+    if not forgotten:
+        return Ended("no-op", False, f"no log-in {whose} the BMC of {device} is on record as failed")
+    rows = [{"at": rfc3339(one.at), "account": one.account, "result": one.result} for one in forgotten]
+    message = (
+        f"{len(forgotten)} log-ins {whose} the BMC of {device} that failed, or may have, are forgotten (the last at "
+        f"{rows[-1]['at']}): the next run may try again"
+    )
+    return Ended("recorded", False, message, facts={"forgotten": rows})

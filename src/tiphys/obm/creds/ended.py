@@ -35,7 +35,7 @@ class Ended:
         facts: more of it, for JSON; no secrets.
     """
 
-    outcome: Literal["changed", "in-sync", "dry-run", "drift"]
+    outcome: Literal["changed", "in-sync", "dry-run", "drift", "recorded", "no-op"]
     changed: bool
     message: str
     reason: str = ""
