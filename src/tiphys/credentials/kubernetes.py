@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tiphys.credentials.kept import KeptStore
@@ -41,21 +41,24 @@ def connect(kubeconfig: str = "", namespace: str = "", environ: Mapping[str, str
 
 def opened(options: Options) -> KubernetesProvider:
     """`kubernetes:NAMESPACE?kubeconfig=FILE`; both may be left out."""
-    client = connect(options.take("kubeconfig"), options.rest, options.environ)
-    return KubernetesProvider(client, options.rest)
+    kubeconfig = options.take("kubeconfig")
+    return KubernetesProvider(lambda: connect(kubeconfig, options.rest, options.environ), options.rest)
 
 
 class KubernetesProvider:
     """`Provider`: records are ConfigMaps, all else is Secrets, by the documents' names.
 
     Args:
+        connected: makes a client; again where the cluster no longer takes the one it has: the token of a pod is renewed
+            every hour, in its file.
         namespace: default: the client's own.
     """
 
     local = False
 
-    def __init__(self, client: HttpClient, namespace: str = "") -> None:
-        self._client = client
+    def __init__(self, connected: Callable[[], HttpClient], namespace: str = "") -> None:
+        self._connected = connected
+        self._client = client = connected()
         self._namespace = namespace or client.target.namespace
         self._seen: dict[Key, dict[str, Any]] = {}  # so that an update costs one request, and keeps others' labels
 
@@ -66,7 +69,7 @@ class KubernetesProvider:
     def read(self, key: Key) -> Document:
         """See `Provider`."""
         try:
-            found = self._client.get(_resource(key), key.name, self._namespace).object
+            found = self._asked(lambda client: client.get(_resource(key), key.name, self._namespace).object)
         except ApiError as error:
             if error.code != 404:
                 raise
@@ -89,17 +92,30 @@ class KubernetesProvider:
             if not version:
                 metadata: dict[str, Any] = {"name": key.name, "namespace": self._namespace, "labels": _LABELS}
                 made = {"apiVersion": "v1", "kind": resource.kind, "metadata": metadata, "data": data}
-                written = self._client.create(resource, made, self._namespace).object
+                written = self._asked(lambda client: client.create(resource, made, self._namespace).object)
             else:
-                present = self._seen.get(key) or self._client.get(resource, key.name, self._namespace).object
+                present = self._seen.get(key) or self._asked(
+                    lambda client: client.get(resource, key.name, self._namespace).object
+                )
                 metadata = {**present["metadata"], "resourceVersion": version}
-                written = self._client.update(resource, {**present, "metadata": metadata, "data": data}).object
+                changed = {**present, "metadata": metadata, "data": data}
+                written = self._asked(lambda client: client.update(resource, changed).object)
         except ApiError as error:
             if error.code in (404, 409):  # deleted, or created or changed by somebody else
                 raise Conflict(f"{self.where(key)} was changed by somebody else") from error
             raise
         self._seen[key] = written
         return str(written["metadata"]["resourceVersion"])
+
+    def _asked(self, request: Callable[[HttpClient], dict[str, Any]]) -> dict[str, Any]:
+        try:
+            return request(self._client)
+        except ApiError as error:
+            if error.code != 401:
+                raise
+        self._client.close()  # a 401 has done nothing: the request may be made again, with the token of now
+        self._client = self._connected()
+        return request(self._client)
 
     def close(self) -> None:
         """See `Provider`."""
@@ -110,7 +126,7 @@ class KubernetesStore(KeptStore):
     """`obm.record.Store` for one BMC, in a cluster."""
 
     def __init__(self, client: HttpClient, device: str, namespace: str = "") -> None:
-        super().__init__(KubernetesProvider(client, namespace), device)
+        super().__init__(KubernetesProvider(lambda: client, namespace), device)
 
 
 def _resource(key: Key) -> Resource:

@@ -129,7 +129,7 @@ def provider_of(options: argparse.Namespace, host: Host, environ: Mapping[str, s
     if not options.state_dir and (options.namespace or options.kubeconfig or "KUBERNETES_SERVICE_HOST" in environ):
         from tiphys.credentials.kubernetes import KubernetesProvider, connect  # not loaded where no cluster is used
 
-        return KubernetesProvider(connect(options.kubeconfig, options.namespace, environ), options.namespace)
+        return KubernetesProvider(lambda: connect(options.kubeconfig, options.namespace, environ), options.namespace)
     state = environ.get("XDG_STATE_HOME") or Path(environ.get("HOME") or "~").expanduser() / ".local" / "state"
     return DirectoryProvider(Path(options.state_dir) if options.state_dir else Path(state) / "tiphys" / "obm")
 
