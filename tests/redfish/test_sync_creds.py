@@ -439,6 +439,19 @@ def test_another_uuid_gets_no_secret(plain: ObmWorld) -> None:
     assert plain.logins() == 0
 
 
+@pytest.mark.parametrize("kind", ["ami", "openbmc", "bluefield", "gb200"])
+def test_the_serial_number_is_found_where_the_system_does_not_tell_it(kind: str, tmp_path: pathlib.Path) -> None:
+    """OpenBMC's stands in its Chassis; on a GB200 the System of the baseboard tells another one beside it."""
+    with obm_world(kind, tmp_path) as world:
+        world.bmc.set_account(world.user, password=OLD)
+        with pytest.raises(RefusedIdentity, match="OTHER77"):
+            world.sync(NEW, OLD, serial="OTHER77")
+        assert world.bmc.counters()["account_patches"] == 0
+        world.simulator.advance(700)
+        assert world.sync(NEW, OLD, serial=world.bmc.identity.serial).outcome == "changed"
+        assert world.record.identity.serial == world.bmc.identity.serial
+
+
 def test_another_serial_number_is_not_changed(plain: ObmWorld) -> None:
     with pytest.raises(RefusedIdentity, match="Nothing was changed"):
         plain.sync(NEW, OLD, serial="OTHER77")

@@ -214,6 +214,7 @@ GB200 = dataclasses.replace(
     ways=UpdateWays(simple_update="", push_apply_time="Immediate"),
     system_id="System_0",
     more_systems=("HGX_Baseboard_0",),
+    baseboard_serial=True,
     manager_id="BMC_0",
     more_managers=("HGX_BMC_0",),
     chassis_id="Chassis_0",

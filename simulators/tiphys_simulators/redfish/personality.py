@@ -195,6 +195,7 @@ class Personality:
         more_systems, more_managers: ids of members that stand beside the machine's own.
         mac_uuid: the UUID is the MAC behind zeros.
         has_serial: False: the ComputerSystem tells no serial number; its Chassis does.
+        baseboard_serial: the further ComputerSystems tell one of their own.
         session_timeout: seconds of idleness after which sessions end.
         shown_timeout: what SessionService says instead (iLO and AMI: 30, which can only be minutes); 0 = the truth.
         features: the query parameters of GET that it supports.
@@ -231,6 +232,7 @@ class Personality:
     chassis_id: str = "1"
     mac_uuid: bool = False
     has_serial: bool = True
+    baseboard_serial: bool = False
     session_timeout: float = 1800.0
     shown_timeout: int = 0
     redfish_version: str = "1.18.0"

@@ -125,7 +125,10 @@ def _check(exchange: Exchange, identity: str) -> None:
 def _system(exchange: Exchange) -> Response:
     bmc, personality = exchange.bmc, exchange.bmc.personality
     if exchange.ids["id"] in personality.more_systems:
-        return Response(body=_beside(exchange, "ComputerSystem.v1_22_1.ComputerSystem", {"SystemType": "Physical"}))
+        own: Json = {"SystemType": "Physical"}
+        if personality.baseboard_serial:
+            own["SerialNumber"] = "16" + "".join(str(ord(letter) % 10) for letter in bmc.identity.serial) + "0315"
+        return Response(body=_beside(exchange, "ComputerSystem.v1_22_1.ComputerSystem", own))
     _check(exchange, personality.system_id)
     bios = next((component for component in personality.components if component.id == "BIOS"), None)
     body: Json = {

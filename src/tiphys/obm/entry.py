@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,8 @@ from tiphys.obm.identity import ADVICE, Expected, bmc_name, differences, of_root
 from tiphys.obm.journal import Journal
 from tiphys.obm.record import Identity, Policy
 from tiphys.obm.redfish import Redfish
-from tiphys.obm.shapes import whole
+from tiphys.obm.shapes import mappings, part, whole
+from tiphys.obm.transport import path_of
 from tiphys.obm.verdict import Verdict
 
 __all__ = ["Target", "attempt", "check_system", "learn", "meet"]
@@ -29,7 +30,9 @@ _log = logging.getLogger(__name__)
 
 _ACCOUNT_SERVICE = "/redfish/v1/AccountService"
 _SYSTEMS = "/redfish/v1/Systems"
+_CHASSIS = "/redfish/v1/Chassis"
 _MOST_SYSTEMS = 8
+_MOST_CHASSIS = 16
 _REFRESHED_AFTER = dt.timedelta(hours=6)
 
 
@@ -145,10 +148,11 @@ def _system_of(bmc: Redfish, expected: Expected, who: str) -> tuple[Mapping[str,
     """The ComputerSystem that is the expected one, else the first, and what the first that tells contradicts.
 
     NVIDIA GB200 has the host's System beside that of its baseboard, with a serial number of its own; AMI may have one
-    without any before it.
+    without any before it. OpenBMC's and the GB200's host tell none: their Chassis does.
     """
     first: Mapping[str, Any] = {}
     found: list[str] = []
+    chassis: list[str] = []
     for path in bmc.members(bmc.link("Systems", _SYSTEMS))[:_MOST_SYSTEMS]:
         system = bmc.read(path)
         serials = of_system(system)
@@ -156,4 +160,27 @@ def _system_of(bmc: Redfish, expected: Expected, who: str) -> tuple[Mapping[str,
         if serials and not differing:
             return system, []
         first, found = first or system, found or differing
+        chassis += [path_of(link.get("@odata.id")) for link in mappings(part(system, "Links").get("Chassis"))]
+    for serial in _chassis_serials(bmc, chassis):
+        differing = system_differences(expected, [serial.strip().casefold()], who)
+        if not differing:
+            return {**first, "SerialNumber": serial}, []
+        found = found or differing
     return first, found
+
+
+def _chassis_serials(bmc: Redfish, linked: Sequence[str]) -> Iterator[str]:
+    """What the Chassis tell, those that a System names first."""
+    seen: set[str] = set()
+    for path in (*linked, *_of_collection(bmc)):
+        if path in seen or len(seen) >= _MOST_CHASSIS:
+            continue
+        seen.add(path)
+        chassis = bmc.maybe(path)
+        if of_system({"SerialNumber": chassis.get("SerialNumber")}):
+            yield str(chassis["SerialNumber"])
+
+
+def _of_collection(bmc: Redfish) -> Iterator[str]:
+    for link in mappings(bmc.maybe(bmc.link("Chassis", _CHASSIS)).get("Members")):
+        yield path_of(link.get("@odata.id"))
