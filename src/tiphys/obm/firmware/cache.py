@@ -13,7 +13,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from tiphys.errors import UsageError
 from tiphys.obm.firmware.image import Image, digest_of
@@ -90,16 +90,15 @@ class Cache:
 
     @contextlib.contextmanager
     def _locked(self, path: Path, tick: Callable[[], None]) -> Iterator[None]:
-        """One process at a time; the lock goes with the process."""
-        with path.open("wb") as lock:
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
+        """One process at a time; the lock goes with the process, and its file when nobody holds it."""
+        while True:
+            with path.open("wb") as lock:
+                if not _taken(lock):
                     tick()
                     self._sleep(_LOOK_AGAIN_SECONDS)
-            yield
+                elif _is_still(path, lock):  # else it was swept between the two, and is nobody's lock any more
+                    yield
+                    return
 
     def _kept(self, path: Path, sha256: str) -> BinaryIO | None:
         try:
@@ -132,6 +131,8 @@ class Cache:
             with contextlib.suppress(OSError):
                 if path.suffix == ".part" and _free(path.with_suffix(".lock")):
                     path.unlink()
+                elif path.suffix == ".lock":
+                    _sweep(path)
                 elif not path.suffix and path.name != keep:
                     found.append((path.stat().st_mtime, path.stat().st_size, path))
         room = self._most - (self.find(keep) or 0)
@@ -141,13 +142,32 @@ class Cache:
                 path.unlink(missing_ok=True)
 
 
+def _taken(lock: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_still(path: Path, lock: IO[bytes]) -> bool:
+    try:
+        return path.stat().st_ino == os.fstat(lock.fileno()).st_ino
+    except FileNotFoundError:
+        return False
+
+
 def _free(lock: Path) -> bool:
     """Whether no process holds it."""
     try:
         with lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+            return _taken(file)
     except OSError:
         return True
-    return True
+
+
+def _sweep(lock: Path) -> None:
+    """Take the file of a lock away while holding it, so that nobody has it at that moment."""
+    with lock.open("rb") as file:
+        if _taken(file) and _is_still(lock, file):
+            lock.unlink()

@@ -109,3 +109,42 @@ def test_without_a_place_of_its_own_a_temporary_one_serves(tmp_path: pathlib.Pat
 def test_where_it_is() -> None:
     assert cache_folder({"XDG_CACHE_HOME": "/c"}) == pathlib.Path("/c/tiphys/firmware")
     assert cache_folder({"HOME": "/h"}) == pathlib.Path("/h/.cache/tiphys/firmware")
+
+
+def test_the_locks_that_nobody_holds_are_swept(tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / "a"
+    take(folder, Origin(b"x" * 10))
+    (folder / "left.lock").touch()
+    with (folder / "held.lock").open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        origin = Origin(b"y" * 10)
+        take(folder, origin)
+    assert sorted(path.name for path in folder.glob("*.lock")) == ["held.lock"]
+
+
+def test_a_lock_that_is_swept_while_somebody_waits_for_it_still_holds(tmp_path: pathlib.Path) -> None:
+    """The one that waits takes a new one: else a third run would not see it."""
+    folder = tmp_path / "a"
+    folder.mkdir()
+    origin = Origin(b"x" * 10)
+    path = folder / f"{digest(origin.data)}.lock"
+    waits = threading.Event()
+
+    def look_again(_: float) -> None:
+        waits.set()
+        swept.wait(10)
+
+    swept = threading.Event()
+    with path.open("wb") as held, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        cache = Cache(folder, look_again)
+
+        def wait() -> bool:
+            with cache._locked(path, lambda: None):
+                return path.exists()
+
+        waiting = pool.submit(wait)
+        assert waits.wait(10)
+        path.unlink()
+        swept.set()
+        assert waiting.result(10)
