@@ -9,12 +9,23 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from tiphys_simulators.redfish.lockout import LockoutPolicy
 
-__all__ = ["Behaviour", "BehaviourError", "PasswordPolicy", "RebootStages", "Rule", "TaskStep", "as_json", "merged"]
+__all__ = [
+    "Behaviour",
+    "BehaviourError",
+    "Met",
+    "PasswordPolicy",
+    "RebootStages",
+    "Rule",
+    "TaskStep",
+    "as_json",
+    "merged",
+]
 
 _Dataclass = TypeVar("_Dataclass")
 
@@ -112,6 +123,23 @@ class Rule:
     seconds: float = 0.0
     times: int = 1
     every: int = 1
+
+
+class Met:
+    """How often each rule has been met."""
+
+    def __init__(self) -> None:
+        self._hits: dict[Rule, int] = {}
+
+    def rule_for(self, rules: Iterable[Rule], method: str, path: str) -> Rule | None:
+        """The fault that this request meets, counted as met."""
+        for rule in rules:
+            if (rule.method and rule.method != method) or rule.path not in path:
+                continue
+            hits = self._hits[rule] = self._hits.get(rule, 0) + 1
+            if hits % rule.every == 0 and (not rule.times or hits // rule.every <= rule.times):
+                return rule
+        return None
 
 
 @dataclass(frozen=True, slots=True)

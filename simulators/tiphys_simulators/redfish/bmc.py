@@ -13,13 +13,14 @@ from typing import Any, Literal
 from tiphys_simulators.clock import SimulatedClock
 from tiphys_simulators.image import ReceivedImage, version_key
 from tiphys_simulators.redfish.accounts import Account
-from tiphys_simulators.redfish.behaviour import Behaviour, Rule
+from tiphys_simulators.redfish.behaviour import Behaviour, Met, Rule
 from tiphys_simulators.redfish.boot import Boot
 from tiphys_simulators.redfish.counters import Counters
 from tiphys_simulators.redfish.lockout import Lockout
 from tiphys_simulators.redfish.machine import Component, Firmware, Identity, Stage
 from tiphys_simulators.redfish.messages import Message, RedfishError
 from tiphys_simulators.redfish.personality import ImageFault, Personality
+from tiphys_simulators.redfish.restart import Restart
 from tiphys_simulators.redfish.sessions import Session, Sessions
 from tiphys_simulators.redfish.staging import PushOptions, Staged
 from tiphys_simulators.redfish.updates import Order, Update, script_of
@@ -59,11 +60,10 @@ class Bmc:
             personality.factory_password or self.identity.label_password,
         )
         self._behaviour = personality.behaviour
-        self._rule_hits: dict[Rule, int] = {}
+        self._met = Met()
         self._task_number = 0
         self._forgotten: set[str] = set()
-        self._rebooted_at: float | None = None
-        self._reboot_due: float | None = None
+        self._restart = Restart()
         self.firmware = {
             component.id: Firmware(component.version, component.previous) for component in personality.components
         }
@@ -84,17 +84,11 @@ class Bmc:
     @behaviour.setter
     def behaviour(self, behaviour: Behaviour) -> None:
         self._behaviour = behaviour
-        self._rule_hits.clear()
+        self._met = Met()
 
     def rule_for(self, method: str, path: str) -> Rule | None:
         """The fault that this request meets, counted as met."""
-        for rule in self._behaviour.rules:
-            if (rule.method and rule.method != method) or rule.path not in path:
-                continue
-            hits = self._rule_hits[rule] = self._rule_hits.get(rule, 0) + 1
-            if hits % rule.every == 0 and (not rule.times or hits // rule.every <= rule.times):
-                return rule
-        return None
+        return self._met.rule_for(self._behaviour.rules, method, path)
 
     # Accounts and log-ins
 
@@ -268,7 +262,6 @@ class Bmc:
         Raises:
             RedfishError: another update is running.
         """
-        now = self.clock.now()
         if self.staged:
             staged = self.staged
             update = self.begin_update(dataclasses.replace(staged.order, apply_time="Immediate"))
@@ -277,7 +270,7 @@ class Bmc:
             return update
         for update in self.updates.values():
             if update.waits_for == "start-request":
-                update.release("start-request", now)
+                update.release("start-request", self.clock.now())
                 update.waits_for = self.component(update.component).waits_for
                 return update
         return None
@@ -308,8 +301,7 @@ class Bmc:
     def reboot(self, at: float | None = None) -> None:
         """The BMC restarts."""
         at = self.clock.now() if at is None else at
-        self._rebooted_at = at
-        self._reboot_due = None
+        self._restart.begin(at)
         self.counters.bmc_reboots += 1
         self.sessions.clear()
         self.lockout.clear()
@@ -321,7 +313,7 @@ class Bmc:
 
     def reboot_soon(self) -> None:
         """Restart after a moment, so that the answer to the request for it still goes out."""
-        self._reboot_due = self.clock.now() + self._behaviour.reboot.after
+        self._restart.due = self.clock.now() + self._behaviour.reboot.after
 
     def factory_reset(self) -> None:
         """Factory accounts and a new certificate; the firmware stays."""
@@ -332,22 +324,7 @@ class Bmc:
 
     def stage(self) -> Stage:
         """How far a restart has come."""
-        if self._rebooted_at is None:
-            return "up"
-        passed = self.clock.now() - self._rebooted_at
-        stages = self._behaviour.reboot
-        order: tuple[tuple[Stage, float], ...] = (
-            ("refused", stages.refused),
-            ("unavailable", stages.unavailable),
-            ("unauthorized", stages.unauthorized),
-            ("partial", stages.partial),
-        )
-        for stage, seconds in order:
-            passed -= seconds
-            if passed < 0:
-                return stage
-        self._rebooted_at = None
-        return "up"
+        return self._restart.stage(self._behaviour.reboot, self.clock.now())
 
     # Time
 
@@ -357,15 +334,14 @@ class Bmc:
         for update in self.updates.values():
             if update.settle(now):
                 self._update_ended(update)
-        if self._reboot_due is not None and now >= self._reboot_due:
-            self.reboot(self._reboot_due)
+        if self._restart.due is not None and now >= self._restart.due:
+            self.reboot(self._restart.due)
         self.counters.sessions_leaked += self.sessions.expire(self.personality.session_timeout, now)
 
     def next_event(self) -> float | None:
         """When `settle` must be called, or the listener looked at, although nobody asks."""
-        moments = [self._reboot_due] + [update.next_change() for update in self.updates.values()]
-        if self._rebooted_at is not None and self.stage() == "refused":
-            moments.append(self._rebooted_at + self._behaviour.reboot.refused)
+        moments = [update.next_change() for update in self.updates.values()]
+        moments.append(self._restart.next_change(self._behaviour.reboot, self.clock.now()))
         return min((moment for moment in moments if moment is not None), default=None)
 
     def _update_ended(self, update: Update) -> None:
@@ -392,7 +368,7 @@ class Bmc:
         ways = self.personality.ways
         left_to_others = order.apply_time == "OnReset" and not (ways and ways.waits_for_reset)
         if component.resets_bmc and not left_to_others:
-            self._reboot_due = ended + self._behaviour.reboot.after
+            self._restart.due = ended + self._behaviour.reboot.after
 
     def _activate(self, event: str, now: float) -> None:
         for component in self.personality.components:
