@@ -29,6 +29,7 @@ __all__ = ["Workers"]
 
 _PODS = 100  # of one worker: what Python does not give back is bounded
 _IDLE = 8  # workers that wait for a pod, each with a few megabytes of its own
+_IDLE_SECONDS = 10  # of quiet after which one is enough
 _FREE, _READY = b"free", b"ready"
 
 
@@ -67,7 +68,11 @@ class Workers:
             Become: in the forked process of a Python step.
         """
         while True:
-            for fd, _event in self._poll.poll():
+            ready = self._poll.poll(_IDLE_SECONDS * 1000 if len(self._idle) > 1 else None)
+            if not ready:
+                for worker in self._idle[1:]:
+                    self._gone(worker)
+            for fd, _event in ready:
                 if fd == self._requests.fileno():
                     if not self._request():
                         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import socket
 import threading
@@ -150,7 +151,7 @@ def test_a_worker_is_not_kept_for_ever(monkeypatch) -> None:
                 finally:
                     os.close(plan)
 
-    thread = threading.Thread(target=zygote)
+    thread = threading.Thread(target=zygote, daemon=True)
     thread.start()
     with theirs:
         workers._work(SimpleNamespace(ordinary=False), theirs)
@@ -182,3 +183,30 @@ def test_many_at_once_leave_only_a_few_workers_that_wait(on_node) -> None:
 def _shared(node: Any) -> dict[str, Any]:
     volume = {"name": "v", "hostPath": {"path": str(node.root), "type": "Directory"}}
     return {"spec": {"volumes": [volume]}, "main": {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}}
+
+
+def test_after_a_while_of_quiet_one_waiting_worker_is_enough(monkeypatch) -> None:
+    monkeypatch.setattr(workers, "_IDLE_SECONDS", 0.01)
+    kubelet, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pool = workers.Workers(SimpleNamespace(), requests)
+    far_ends = []
+    for _ in range(3):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        worker = workers._Worker(ours, os.pidfd_open(os.getpid()))
+        pool._all[ours.fileno()] = worker
+        pool._poll.register(ours, select.POLLIN)
+        pool._idle.append(worker)
+        far_ends.append(theirs)
+    thread = threading.Thread(target=pool.serve, daemon=True)
+    thread.start()
+    for theirs in far_ends[1:]:
+        theirs.settimeout(10)
+        assert theirs.recv(16) == b""
+    far_ends[0].setblocking(False)
+    with pytest.raises(BlockingIOError):
+        far_ends[0].recv(16)
+    kubelet.close()
+    thread.join(10)
+    pool._gone(pool._idle[0])
+    for one in (requests, *far_ends):
+        one.close()
