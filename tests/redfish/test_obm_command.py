@@ -78,7 +78,9 @@ def test_outputs_and_exit_codes(bmc: BmcHandle, tmp_path: pathlib.Path) -> None:
     [
         (["--address="], "--device and --address must not be empty"),
         (["--credentials=/nowhere"], "/nowhere does not exist"),
-        (["--port=none"], "'port' of the ConfigMap obm is 'none'"),
+        (["--address=bmc..example"], "'bmc..example' is no IP address and no name of a host"),
+        (["--address=127.0.0.2:8443"], "the port goes into --port"),
+        (["--port=none"], "--port 'none' is no port"),
         (["--state-dir=/proc/no"], "cannot be made"),
     ],
 )

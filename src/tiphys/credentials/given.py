@@ -5,6 +5,7 @@ Whatever is wrong with them is said without a character of their content.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,9 +127,17 @@ def values_of(text: str, where: str) -> dict[str, object]:
         values = yaml.load(text)
     except UsageError:
         raise UsageError(f"{where} is not YAML or JSON") from None  # the parser's words may hold the password
-    if not isinstance(values, dict) or set(values) - set(_KEYS):
-        raise UsageError(f"{where} must have the keys {', '.join(_KEYS)} and no other")
+    if not isinstance(values, dict):
+        raise UsageError(f"{where} must be a mapping with username and password")
+    if unknown := sorted(map(str, set(values) - set(_KEYS))):
+        raise UsageError(f"{where} has a key that is not known{_meant(unknown[0])}; the keys are: {', '.join(_KEYS)}")
     return values
+
+
+def _meant(key: str) -> str:
+    """What a key that is not known was to be; the key itself is not shown: it may be a password in a wrong place."""
+    near = difflib.get_close_matches(key, _KEYS, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def read_legacy(folder: Path) -> tuple[Secret, ...]:

@@ -68,8 +68,12 @@ def test_a_file_of_a_person(text: str, tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("hunter2", "must have the keys"),
-        ("username: root\npassword: hunter2\npasword: x", "must have the keys"),
+        ("hunter2", "must be a mapping with username and password"),
+        (
+            "username: root\npassword: hunter2\npasword: x",
+            "has a key that is not known \\(did you mean password\\?\\); the keys are",
+        ),
+        ("username: root\nhunter2: x", "has a key that is not known; the keys are"),
         ("username: root\npassword: [hunter2]", "password must be a text"),
         ("username: root\npassword: 12345", "put it in quotes"),
         ("username: root\npassword: x\nlegacyPasswords: hunter2", "must be a list"),

@@ -56,7 +56,13 @@ def run(options: argparse.Namespace) -> int:
     if hosts:
         return many.run(options)
     signal.signal(signal.SIGTERM, _terminated)
-    code: int = options.work(options)
+    try:
+        code: int = options.work(options)
+    except KeyboardInterrupt:
+        sys.stderr.write(
+            "Interrupted. What a BMC was sent, it goes on with; what was sent is on record: run this again\n"
+        )
+        raise
     return code
 
 

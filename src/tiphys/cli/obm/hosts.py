@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tiphys.cli.obm.address import why_no_address
 from tiphys.errors import UsageError
 from tiphys.kit import yaml
 from tiphys.kit.codec import DecodeError, decode
@@ -26,11 +27,14 @@ def hosts_of(text: str, where: str) -> list[dict[str, str]]:
         where: the list's name, for messages.
 
     Raises:
-        UsageError: it is no such list, it is empty, or a device or an address is in it twice.
+        UsageError: it is no such list, it is empty, an address cannot be one, or a device or an address is in it twice.
     """
     hosts = list(_rows(text, where))
     if not hosts:
         raise UsageError(f"{where} names no host")
+    for number, host in enumerate(hosts, start=1):
+        if wrong := why_no_address(host["address"]):
+            raise UsageError(f"{where}, host {number}: {wrong}")
     for what in ("device", "address"):
         seen: dict[tuple[str, str], int] = {}
         for number, host in enumerate(hosts, start=1):

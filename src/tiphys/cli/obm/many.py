@@ -55,8 +55,10 @@ def run(options: argparse.Namespace) -> int:
 def _text(path: str) -> str:
     try:
         return sys.stdin.read() if path == "-" else Path(path).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the list of hosts {path} cannot be read: {error}") from error
+    except OSError as error:
+        raise UsageError(f"the list of hosts {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the list of hosts {path} is no text in UTF-8") from error
 
 
 def _of_one(options: argparse.Namespace, host: Mapping[str, str], report: _Report) -> argparse.Namespace:

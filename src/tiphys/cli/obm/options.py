@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tiphys.cli.obm.address import why_no_address
 from tiphys.cli.obm.rewrite import CredentialsFile
 from tiphys.credentials.directory import DirectoryProvider
 from tiphys.credentials.given import Given, read_given, read_value
@@ -97,7 +98,11 @@ def host_of(options: argparse.Namespace) -> Host:
     """
     device = options.address if options.device is None else options.device
     if not device or not options.address:
-        raise UsageError("--device and --address must not be empty: the inventory gave no device, or no address")
+        raise UsageError(_nothing_named(options))
+    if wrong := why_no_address(options.address):
+        raise UsageError(f"--address {wrong}")
+    if options.port and not (options.port.isdigit() and 0 < int(options.port) < 65536):
+        raise UsageError(f"--port {options.port!r} is no port: a number from 1 to 65535 is needed")
     folder = Path(options.config)
     keys = (*KEYS, "store")
     names = (*keys, *(f"{key}.{device}" for key in keys)) if options.config else ()
@@ -106,6 +111,12 @@ def host_of(options: argparse.Namespace) -> Host:
         values[f"port.{device}"] = options.port
     store = _store(options, values.get(f"store.{device}", values.get("store", "")).strip())
     return Host(device, options.address, Settings.of(values, device), Expected(options.serial, options.uuid), store)
+
+
+def _nothing_named(options: argparse.Namespace) -> str:
+    if options.device is None:
+        return "--address IP of the BMC is needed" + (", or --hosts FILE with many" if "hosts" in options else "")
+    return "--device and --address must not be empty: the inventory gave no device, or no address"
 
 
 def _store(options: argparse.Namespace, configured: str) -> str:
