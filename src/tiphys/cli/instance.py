@@ -15,7 +15,12 @@ __all__ = ["add_data_dir", "data_dir", "default_data_dir", "holder", "server_of"
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
     """The flag --data-dir."""
-    parser.add_argument("--data-dir", metavar="DIR", default="", help="where everything is kept (default: XDG data)")
+    parser.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        default="",
+        help="where everything is kept (default: $TIPHYS_DATA_DIR, else ~/.local/share/tiphys)",
+    )
 
 
 def data_dir(options: argparse.Namespace) -> Path:

@@ -33,6 +33,9 @@ _AGE = re.compile(r"(\d+)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
+_PHASES = ("Pending", "Running", "Succeeded", "Failed", "Error")
+
+
 class Filter(NamedTuple):
     """What to list; "" and False let everything through.
 
@@ -58,7 +61,7 @@ def list_workflows(session: Session, wanted: Filter) -> list[Object]:
     """They, unfinished ones first, each group with the newest first.
 
     Raises:
-        UsageError: an age that is none, or --completed together with --running.
+        UsageError: an age or a status that is none, or --completed together with --running.
         ApiError: a selector that is none, or the API's own.
     """
     now = session.now()
@@ -91,12 +94,20 @@ def named_or_selected(session: Session, options: Options) -> list[str]:
     return list(dict.fromkeys([*(one["metadata"]["name"] for one in listed), *options.arguments]))
 
 
+def _known(status: tuple[str, ...]) -> None:
+    """A slip of the pen would find nothing, as if all were well."""
+    for word in status:
+        if word not in _PHASES:
+            raise UsageError(f"--status {word!r} is no phase of a workflow; there are: {', '.join(_PHASES)}")
+
+
 def _selector(session: Session, wanted: Filter) -> str:
     if wanted.completed and wanted.running:
         raise UsageError("--completed and --running cannot be used together")
     selectors.labels(wanted.labels)  # alone, so that an error speaks of what was given
     terms = [wanted.labels] if wanted.labels else []
     if wanted.status:
+        _known(wanted.status)
         terms.append(f"{PHASE} in ({','.join(wanted.status)})")
     if wanted.completed:
         terms.append(f"{COMPLETED}=true")

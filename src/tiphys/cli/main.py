@@ -92,6 +92,8 @@ def _run(words: list[str]) -> int:
     try:
         if name in COMMANDS:
             return _run_own(name, words)
+        if name == "help" and index + 1 < len(words):
+            return _run([*words[:index], *words[index + 1 :], "--help"])
         if not name or name == "help":
             return _introduce(words)
         if name not in WORKFLOW_COMMANDS:

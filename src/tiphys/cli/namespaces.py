@@ -1,17 +1,19 @@
-"""A hint for who named a namespace that is not there, most often by a slip of the pen."""
+"""Hints for who looked in a namespace that is not there, or not the one that has it: most often a forgotten -n."""
 
 from __future__ import annotations
 
 import difflib
+import re
 
 from tiphys.cli.session import Session
 from tiphys.errors import ApiError, TiphysError
 from tiphys.kube.objects.resources import served
 
-__all__ = ["missing_namespace"]
+__all__ = ["in_another", "missing_namespace"]
 
 _NAMESPACES = served("", "namespaces")
 _MOST = 20
+_ABSENT = re.compile(r'(\S+)\.argoproj\.io "([^"]+)" not found')
 
 
 def missing_namespace(session: Session) -> str:
@@ -24,6 +26,23 @@ def missing_namespace(session: Session) -> str:
     except TiphysError:
         return ""
     return ""
+
+
+def in_another(session: Session, message: str) -> str:
+    """Where else the object is that a message calls not found, as far as the user may know; "" where nowhere."""
+    absent = _ABSENT.search(message)
+    if absent is None:
+        return ""
+    plural, name = absent.groups()
+    try:
+        found = session.client.list(served("argoproj.io", plural), field_selector=f"metadata.name={name}").items
+    except (KeyError, TiphysError):
+        return ""
+    places = sorted(item.namespace for item in found if item.namespace)
+    if not places:
+        return ""
+    shown = " and in ".join(places[:_MOST])
+    return f'it was looked for in namespace "{session.namespace}"; one of that name is in {shown}: -n {places[0]}'
 
 
 def _others(session: Session, name: str) -> str:

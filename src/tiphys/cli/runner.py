@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import re
 import sys
 
 from tiphys.cli.command import Command, Group
@@ -13,6 +14,8 @@ from tiphys.cli.session import Session, warn
 from tiphys.errors import ApiError, TiphysError, UsageError
 
 __all__ = ["run_workflow_command"]
+
+_UNGIVEN = re.compile(r"spec\.arguments\.(\S+)\.value or spec\.arguments\.\1\.valueFrom is required")
 
 
 def run_workflow_command(name: str, words: list[str]) -> int:
@@ -51,19 +54,22 @@ def _run(command: Command, path: str, words: list[str]) -> int:
         try:
             code = command.run(options, session)
         except TiphysError as error:
-            if _is_not_found(error) and (hint := _hint(session)):
+            if hint := _hint(error, session):
                 error.add_note(hint)
             raise
-        if session.found_nothing and (hint := _hint(session)):
+        if session.found_nothing and (hint := _of_namespace(session)):
             warn(hint)
         return code
 
 
-def _is_not_found(error: TiphysError) -> bool:
-    return (isinstance(error, ApiError) and error.code == 404) or "code = NotFound" in str(error)
+def _hint(error: TiphysError, session: Session) -> str:
+    if (isinstance(error, ApiError) and error.code == 404) or "code = NotFound" in str(error):
+        return _of_namespace(session, str(error))
+    missing = _UNGIVEN.search(str(error))
+    return f"give it a value: -p {missing[1]}=VALUE" if missing else ""
 
 
-def _hint(session: Session) -> str:
-    from tiphys.cli.namespaces import missing_namespace
+def _of_namespace(session: Session, message: str = "") -> str:
+    from tiphys.cli.namespaces import in_another, missing_namespace
 
-    return missing_namespace(session)
+    return missing_namespace(session) or in_another(session, message)

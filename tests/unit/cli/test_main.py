@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import pathlib
@@ -57,6 +58,10 @@ def nowhere(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.
         (["submit", "http://127.0.0.1:1/wf.yaml"], "cannot be read: connection refused: nothing listens there; check"),
         (["completion", "tcsh"], "Invalid shell 'tcsh'. The supported shells are bash, zsh and fish."),
         (["up", "--port", "x"], "invalid int value: 'x'; see 'tiphys up --help'"),
+        (["up", "--detatch"], "unrecognized arguments: --detatch; did you mean --detach?; see 'tiphys up --help'"),
+        (["obm", "creds", "check", "--adress=x"], "did you mean --address?; see 'tiphys obm creds check --help'"),
+        (["help", "gett"], 'unknown command "gett" for "tiphys"; did you mean get?'),
+        (["list", "--status", "Faild"], "--status 'Faild' is no phase of a workflow; there are: Pending, Running"),
         (["node", "get", "x"], "unknown action 'get': there is `set`"),
     ],
 )
@@ -69,6 +74,17 @@ def test_a_mistake_is_one_line_and_exit_1(
     assert err.startswith("Error: ")
     assert says in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("path", [["submit"], ["template", "list"], ["up"], ["obm", "creds", "check"]], ids=" ".join)
+def test_help_of_a_command_is_what_its_help_flag_prints(path: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    def printed(words: list[str]) -> str:
+        with contextlib.suppress(SystemExit):  # argparse's way to end after --help
+            main(words)
+        return capsys.readouterr().out
+
+    assert printed(["help", *path]) == printed([*path, "--help"])
+    assert printed(["help", *path]) != printed(["help"])
 
 
 def test_a_file_that_is_no_yaml_is_named_with_the_place(
@@ -134,7 +150,7 @@ COMPLETED = {
     "tiphys --kubeconfig F get --no": {"--no-color", "--no-utf8", "--node-field-selector"},
     "tiphys get -o y": {"yaml"},
     "tiphys up --data-dir D --host": {"--host-path"},
-    "tiphys obm ": {"creds", "firmware"},
+    "tiphys obm ": {"creds", "firmware", "identity"},
     "tiphys obm creds ch": {"check"},
     "tiphys obm creds check --addr": {"--address"},
     "tiphys obm firmware wait --outp": {"--output", "--outputs"},

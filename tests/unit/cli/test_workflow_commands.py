@@ -242,6 +242,24 @@ def test_a_slip_in_the_namespace_is_told(
     assert "does not exist" not in run(*words)[2], "where the namespace is there, nothing is said of it"
 
 
+def test_what_is_in_another_namespace_is_told(run: Run, namespace: str, one: Callable[[str], str]) -> None:
+    name = made(run("submit", one("true")))
+    err = run("get", name, "-n", "kube-public")[2]
+    assert f'looked for in namespace "kube-public"; one of that name is in {namespace}: -n {namespace}' in err
+    err = run("submit", "--from", f"wf/{name}", "-n", "kube-public")[2]
+    assert f"one of that name is in {namespace}" not in err  # a kind that --from does not take is another mistake
+    assert "one of that name" not in run("get", "missing")[2]
+
+
+def test_a_parameter_without_a_value_is_told_with_the_option(run: Run, tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "wf.yaml"
+    file.write_text(
+        "kind: Workflow\napiVersion: argoproj.io/v1alpha1\nmetadata: {generateName: x-}\nspec: {entrypoint: a, "
+        "arguments: {parameters: [{name: host}]}, templates: [{name: a, suspend: {}}]}"
+    )
+    assert "give it a value: -p host=VALUE" in run("submit", str(file))[2]
+
+
 def test_who_may_not_see_namespaces_is_told_nothing_of_them(run: Run, namespace: str) -> None:
     _, text, err = run("list", "-n", "nowhere", "--as", "system:serviceaccount:argo:default")
     assert "does not exist" not in text + err
