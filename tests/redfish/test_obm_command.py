@@ -95,6 +95,29 @@ def test_what_cannot_be_done_is_one_line_and_an_output(
     assert bmc.counters()["requests"] == 0
 
 
+def test_the_policy_as_text_has_what_the_bmc_told(bmc: BmcHandle, tmp_path: pathlib.Path) -> None:
+    bmc.set_account("admin", password=NEW)
+    ours = words(bmc, tmp_path, f"--state-dir={tmp_path}/state", "-o", "text")
+    given = [word for word in ours if not word.startswith("--legacy")]
+    done = tiphys("obm", "creds", "policy", *given[given.index("sync") + 1 :])
+    assert done.returncode == 0, done.stderr
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    assert "policy.password.maxLength: 40" in lines
+    assert "policy.lockedDown: no" in lines
+    assert any(line.startswith("lockoutsInForce 1: kind account, threshold 5") for line in lines)
+
+
+def test_a_plan_with_an_image_that_is_not_there_is_refused(bmc: BmcHandle, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "me.yaml").write_text(f"username: admin\npassword: {NEW}\n")
+    done = tiphys(
+        *("obm", "firmware", "plan", f"--address={bmc.address}", f"--port={bmc.port}", f"--state-dir={tmp_path}/state"),
+        *(f"--credentials={tmp_path}/me.yaml", "--firmware-file=missing.d9", "--firmware-version=7"),
+    )
+    assert done.returncode == 1
+    assert "the image missing.d9 is no file" in done.stderr
+    assert bmc.counters()["requests"] == 0
+
+
 def test_the_record_in_a_cluster(cluster, bmc: BmcHandle, tmp_path: pathlib.Path) -> None:
     cluster.kubectl("create", "namespace", "obm-records")
     place = ["-n", "obm-records", "--kubeconfig", str(cluster.kubeconfig)]

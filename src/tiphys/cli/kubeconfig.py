@@ -38,9 +38,11 @@ def merge(source: Path) -> Path:
     """Put the cluster, user and context of `source` into the user's kubeconfig, and make the context current.
 
     Raises:
-        UsageError: the user's kubeconfig cannot be read or written; it is left as it was.
+        UsageError: the user's kubeconfig cannot be read or written; it is left as it was. Or it is `source` itself.
     """
     target = (default_paths(os.environ) or [Path.home() / ".kube" / "config"])[0]
+    if target.exists() and target.samefile(source):
+        raise UsageError(f"KUBECONFIG names {source} itself; to add it to ~/.kube/config, `unset KUBECONFIG` first")
     ours = yaml.load(source.read_text())
     theirs: Any = yaml.load(target.read_text()) if target.exists() else None
     if theirs is None:

@@ -143,6 +143,9 @@ def test_merge_keeps_the_other_clusters(
     text = own.read_text()
     assert "current-context: tiphys" in text
     assert "name: x" in text
+    itself = {**os.environ, "KUBECONFIG": str(stopped.kubeconfig)}
+    done = subprocess.run(command, env=itself, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, "`unset KUBECONFIG` first" in done.stderr) == (1, True), "nothing can be added to itself"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,37 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _policy(options: argparse.Namespace) -> int:
-    return _told(options, lambda work, given: policy(work, Wanted(given.username, given.password)))
+    kept: list[str] = []
+
+    def work(work: Work, given: Given) -> Ended:
+        ended = policy(work, Wanted(given.username, given.password))
+        kept.extend(_lines(ended.facts))
+        return ended
+
+    code = _told(options, work)
+    if options.output == "text" and options.sink is None:
+        sys.stdout.write("".join(f"  {line}\n" for line in kept))
+    return code
+
+
+def _lines(facts: Mapping[str, Any], within: str = "") -> Iterator[str]:
+    """Facts for a person, one a line, by their path; a list of maps counts from 1."""
+    for name, value in facts.items():
+        path = f"{within}.{name}" if within else name
+        rows = value if isinstance(value, list) and value and isinstance(value[0], Mapping) else ()
+        if isinstance(value, Mapping):
+            yield from _lines(value, path)
+        elif rows:
+            for number, row in enumerate(rows, start=1):
+                yield f"{path} {number}: " + ", ".join(f"{key} {told}" for key, told in row.items())
+        else:
+            yield f"{path}: {_word(value)}"
+
+
+def _word(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
 
 
 def _add_forget(parser: argparse.ArgumentParser) -> None:

@@ -146,6 +146,8 @@ def _inventory(options: argparse.Namespace) -> int:
 
 def _plan(options: argparse.Namespace) -> int:
     def work() -> Callable[[Access], Mapping[str, Any]]:
+        if options.firmware_file and not Path(options.firmware_file).is_file():
+            raise UsageError(f"the image {options.firmware_file} is no file")  # `update` may follow one that was sent
         wanted = _wanted(options)
         return lambda access: plan(access, wanted)
 
