@@ -36,7 +36,7 @@ def told(options: argparse.Namespace, outputs: tuple[str, ...], work: Callable[[
     try:
         ended = work()
     except TiphysError as error:
-        _report(options, outputs, _failure(outputs, error))
+        _report(options, outputs, _failure(outputs, error), raised=True)
         raise
     _report(options, outputs, ended)
     return OUTCOMES[ended["outcome"]].exit_code
@@ -60,7 +60,9 @@ def _failure(outputs: tuple[str, ...], error: TiphysError) -> dict[str, Any]:
     return {**ended, "until": rfc3339(until)} if until else ended
 
 
-def _report(options: argparse.Namespace, outputs: tuple[str, ...], ended: Mapping[str, Any]) -> None:
+def _report(
+    options: argparse.Namespace, outputs: tuple[str, ...], ended: Mapping[str, Any], *, raised: bool = False
+) -> None:
     if options.outputs:
         folder = Path(options.outputs)
         try:
@@ -84,6 +86,6 @@ def _report(options: argparse.Namespace, outputs: tuple[str, ...], ended: Mappin
         return
     if options.output == "json":
         sys.stdout.write(encode(told).decode() + "\n")
-    elif OUTCOMES[ended["outcome"]].exit_code == 0:  # the other ends are on standard error
+    elif not raised:  # an error will be told on standard error
         sys.stdout.write(sentence(told) + "\n")
     sys.stdout.flush()

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tiphys.errors import TiphysError
+from tiphys.kit.clock import rfc3339
 from tiphys.kit.codec import replaced
 from tiphys.kit.redact import Secret
 from tiphys.obm.errors import (
@@ -114,7 +115,7 @@ class Steps:
         if found.state == "prepared":
             self._access.note(state="ended")
             return None
-        _log.info("an earlier run has sent %s at %s; it is looked for", found.version, found.started)
+        _log.info("an earlier run has sent %s at %s; it is looked for", found.version, rfc3339(found.started))
         if found.state == "intended":
             self._look_for_it()
         return self._onwards()
