@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from tiphys.cli.advice import advice_on
 from tiphys.cli.checking import Lookup, unknown_fields
 from tiphys.cli.command import Command, at_least
 from tiphys.cli.grammar import Flag, Options
 from tiphys.cli.manifests import Source, objects, walk
 from tiphys.cli.render.lint import Finding, finding_text, summary_text
-from tiphys.cli.session import Object, Session, in_argos_words, say, style_of
+from tiphys.cli.session import Object, Session, in_argos_words, say, style_of, warn
 from tiphys.errors import UsageError
 
 __all__ = ["COMMAND", "OUTPUT", "STRICT", "lint", "run"]
@@ -65,6 +66,8 @@ def lint(
         say(finding_text(finding, style, pretty=pretty))
         found.append(finding)
     say(summary_text(found, style, pretty=pretty))
+    for advice in sorted({advice_on(error) for one in found for error in one.errors} - {""}):
+        warn(advice)
     return int(any(one.errors for one in found) or not any(one.linted for one in found))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import re
 import sys
 
 from tiphys.cli.command import Command, Group
@@ -14,8 +13,6 @@ from tiphys.cli.session import Session, warn
 from tiphys.errors import ApiError, TiphysError, UsageError
 
 __all__ = ["run_workflow_command"]
-
-_UNGIVEN = re.compile(r"spec\.arguments\.(\S+)\.value or spec\.arguments\.\1\.valueFrom is required")
 
 
 def run_workflow_command(name: str, words: list[str]) -> int:
@@ -65,8 +62,9 @@ def _run(command: Command, path: str, words: list[str]) -> int:
 def _hint(error: TiphysError, session: Session) -> str:
     if (isinstance(error, ApiError) and error.code == 404) or "code = NotFound" in str(error):
         return _of_namespace(session, str(error))
-    missing = _UNGIVEN.search(str(error))
-    return f"give it a value: -p {missing[1]}=VALUE" if missing else ""
+    from tiphys.cli.advice import advice_on
+
+    return advice_on(str(error))
 
 
 def _of_namespace(session: Session, message: str = "") -> str:

@@ -260,6 +260,16 @@ def test_a_parameter_without_a_value_is_told_with_the_option(run: Run, tmp_path:
     assert "give it a value: -p host=VALUE" in run("submit", str(file))[2]
 
 
+def test_a_word_that_yaml_takes_for_a_boolean_is_told_what_to_do(run: Run, tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "wf.yaml"
+    file.write_text(
+        "kind: Workflow\napiVersion: argoproj.io/v1alpha1\nmetadata: {generateName: x-}\nspec: {entrypoint: a, "
+        "templates: [{name: a, suspend: {}, inputs: {parameters: [{name: n, value: x}]}}]}"
+    )
+    for command in ("submit", "lint"):
+        assert "are booleans: put them into quotes" in run(command, str(file))[2]
+
+
 def test_who_may_not_see_namespaces_is_told_nothing_of_them(run: Run, namespace: str) -> None:
     _, text, err = run("list", "-n", "nowhere", "--as", "system:serviceaccount:argo:default")
     assert "does not exist" not in text + err

@@ -52,9 +52,9 @@ def _tell(stage: Stage) -> None:
     stage.type("tiphys -n argo-events list")
     stage.chapter(
         "How to go on",
-        f"""Start a cluster of your own with `tiphys up -d`, apply {manifests()} and tell it where your Nautobot is:
-        docs/tutorial.md does it step by step. On a Kubernetes cluster with Argo Workflows the same manifests run
-        unchanged: deploy/README.md.""",
+        f"""In a clone `. .venv/bin/activate` first. Start a cluster of your own with `tiphys up -d`, apply
+        {manifests()} and tell it where your Nautobot is: docs/tutorial.md does it step by step. On a Kubernetes
+        cluster with Argo Workflows the same manifests run unchanged: deploy/README.md.""",
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from tiphys.kit.clock import rfc3339
 from tiphys.obm.candidates import Candidate, Wanted, candidates
 from tiphys.obm.creds.ended import Ended, Work
-from tiphys.obm.creds.entrance import get_in
+from tiphys.obm.creds.entrance import UNKNOWN, get_in
 from tiphys.obm.creds.plan import lockouts_as_facts, policy_as_facts
 from tiphys.obm.entry import attempt, check_system, learn, meet
 from tiphys.obm.errors import NothingKnown, WrongCredentials
@@ -81,7 +81,7 @@ def _refused(work: Work, wanted: Wanted, ledger: Ledger, tried: Candidate, other
     ledger.remember_refusal(tried.user, tried.password, work.journal.pace.now())
     if not others:
         raise WrongCredentials(
-            f"{work.where} refuses the only password known for {wanted.username!r} ({verdict.detail})"
+            f"{work.where} refuses the only password known for {wanted.username!r} ({verdict.detail}); {UNKNOWN}"
         )
     asked = f"{work.where} refuses the password {tried.origin} ({verdict.detail})"
     message = f"{asked}; {others} others are known: --all tries them, `creds sync` brings the one on record"

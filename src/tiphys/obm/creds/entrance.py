@@ -12,7 +12,13 @@ from tiphys.obm.errors import WrongCredentials
 from tiphys.obm.journal import Ledger
 from tiphys.obm.verdict import Verdict
 
-__all__ = ["get_in"]
+__all__ = ["UNKNOWN", "get_in"]
+
+UNKNOWN = (
+    "correct the one on record, or add the BMC's to its legacyPasswords "
+    "(in a cluster: to the Secret obm-legacy-passwords)"
+)
+"""What a person does whose BMC has a password that nobody here knows."""
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +41,5 @@ def get_in(work: Work, ledger: Ledger, row: Sequence[Candidate]) -> tuple[Candid
         ledger.remember_refusal(candidate.user, candidate.password, work.journal.pace.now())
     raise WrongCredentials(
         f"{work.where} accepts none of the {len(row)} passwords known for {work.journal.record.device} (last: {said}); "
-        "correct the one on record, or add the BMC's to its legacyPasswords (in a cluster: to the Secret "
-        "obm-legacy-passwords). A BMC that blocks this address because of other clients answers so, too"
+        f"{UNKNOWN}. A BMC that blocks this address because of other clients answers so, too"
     )
