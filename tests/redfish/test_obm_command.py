@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -105,6 +106,19 @@ def test_the_policy_as_text_has_what_the_bmc_told(bmc: BmcHandle, tmp_path: path
     assert "policy.password.maxLength: 40" in lines
     assert "policy.lockedDown: no" in lines
     assert any(line.startswith("lockoutsInForce 1: kind account, threshold 5") for line in lines)
+
+
+def test_who_interrupts_it_is_told_how_to_go_on(bmc: BmcHandle, tmp_path: pathlib.Path) -> None:
+    bmc.set_faults(rules=[{"action": "delay", "method": "PATCH", "seconds": 60}])
+    command = [sys.executable, "-m", "tiphys.cli.main", *words(bmc, tmp_path, f"--state-dir={tmp_path}/state")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr is not None
+        next(line for line in run.stderr if "log-in 2 of 2" in line)  # so much is sent; the change is under way
+        run.send_signal(signal.SIGINT)
+        _, said = run.communicate(timeout=30)
+    assert run.returncode == 130
+    assert "Interrupted. What a BMC was sent, it goes on with" in said
+    assert "Traceback" not in said
 
 
 def test_a_plan_with_an_image_that_is_not_there_is_refused(bmc: BmcHandle, tmp_path: pathlib.Path) -> None:
