@@ -52,7 +52,6 @@ def test_one_address_may_have_several_ports() -> None:
         ("10.0.0.1\n10.0.0.400", "list, host 2: '10.0.0.400' is no IP address and no name of a host"),
         ("https://10.0.0.1/", "list, host 1: .*: leave out https:// and the path"),
         ("10.0.0.1:8443", "the port goes into --port, or `port` of a list"),
-        ("[2001:db8::1]:443\nb", "write it without brackets|neither an address"),
         ("bmc..example", "'bmc..example' is no IP address and no name of a host"),
         ("address: a", "list must be a list of hosts"),
         ("- {address: a", "neither an address a line nor YAML"),
