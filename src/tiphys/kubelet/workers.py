@@ -129,7 +129,9 @@ class Workers:
 
     def _hear(self, worker: _Worker) -> None:
         try:
-            said = worker.channel.recv(16)
+            said = worker.channel.recv(16, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return  # the word was of one that is gone, whose descriptor's number this one has got
         except OSError:
             said = b""
         if said and len(self._idle) < _IDLE:

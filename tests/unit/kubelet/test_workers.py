@@ -114,6 +114,37 @@ def test_a_pod_gets_another_worker_where_the_one_that_waited_was_killed(on_node)
     on_node(scenario)
 
 
+def test_an_end_that_is_heard_together_with_a_request_holds_the_zygote_up_for_nobody(monkeypatch) -> None:
+    """The next worker gets the descriptor's number of the one that was killed, and has nothing to say yet."""
+    kubelet, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    zygote, others, numbers = workers.Workers(SimpleNamespace(), requests), list[socket.socket](), list[int]()
+
+    def fork(self: workers.Workers, _plan: int) -> workers._Worker:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        others.append(theirs)
+        numbers.append(ours.fileno())
+        worker = workers._Worker(ours, os.pidfd_open(os.getpid()))
+        self._all[ours.fileno()] = worker
+        self._poll.register(ours, select.POLLIN)
+        return worker
+
+    monkeypatch.setattr(workers.Workers, "_fork", fork)
+    zygote._idle.append(zygote._fork(-1))
+    others.pop().close()
+    with kubelet, Path(os.devnull).open() as plan:
+        socket.send_fds(kubelet, [b"uid"], [plan.fileno()])
+        thread = threading.Thread(target=zygote.serve, daemon=True)
+        thread.start()
+        assert socket.recv_fds(kubelet, 16, 1)[0] == b"uid"
+    thread.join(10)
+    assert not thread.is_alive()
+    assert numbers[0] == numbers[1]
+    for worker in list(zygote._all.values()):
+        zygote._gone(worker)
+    for end in (requests, *others):
+        end.close()
+
+
 @pytest.mark.parametrize("killed", [False, True])
 def test_workers_that_wait_end_with_their_zygote(on_node, killed: bool) -> None:
     async def scenario(node) -> None:
