@@ -246,7 +246,7 @@ class Container:
         sandbox.build(host.survey, host.stage, binds, host.kept, host.hidden, size, **apart)
         if own_message:
             self._close_message()
-            self._message_fd = os.open(sandbox.TERMINATION_LOG, os.O_RDONLY | os.O_CLOEXEC)
+            self._message_fd = os.open(sandbox.TERMINATION_LOG, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
     def _command(self) -> Command:
         spec = self._spec

@@ -6,6 +6,7 @@ the shim in a memory file and is never logged or written to a disk.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -317,14 +318,15 @@ def _without_user(security: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _mount(mount: Mapping[str, Any], by_name: Mapping[str, Volume], env: Mapping[str, str]) -> Mount:
-    name, path = str(mount.get("name")), str(mount.get("mountPath") or "")
+    name, given = str(mount.get("name")), str(mount.get("mountPath") or "")
     if name not in by_name:
         raise SpecError(f'volumeMounts: there is no volume "{name}" in spec.volumes', "volumeMounts.name")
-    if not path.startswith("/") or path.rstrip("/") == "" or ".." in path.split("/"):
-        raise SpecError(f"volumeMounts: mountPath {path!r} is not an absolute path below /", "volumeMounts.mountPath")
+    path = posixpath.normpath(given)  # `/dev/.` is /dev to whoever compares
+    if not path.startswith("/") or path.strip("/") == "" or ".." in given.split("/"):
+        raise SpecError(f"volumeMounts: mountPath {given!r} is not an absolute path below /", "volumeMounts.mountPath")
     sub_path = str(mount.get("subPath") or expand(str(mount.get("subPathExpr") or ""), env))
     if sub_path.startswith("/") or ".." in sub_path.split("/"):
         raise SpecError(f"volumeMounts: subPath {sub_path!r} leads out of the volume", "volumeMounts.subPath")
     volume = by_name[name]
     read_only = bool(mount.get("readOnly")) or volume.files is not None
-    return Mount(volume.path, sub_path, path.rstrip("/"), read_only)
+    return Mount(volume.path, sub_path, f"/{path.lstrip('/')}", read_only)

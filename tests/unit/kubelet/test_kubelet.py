@@ -236,6 +236,30 @@ def test_termination_messages(on_node, sandbox) -> None:
     on_node(scenario, sandbox=sandbox)
 
 
+@pytest.mark.parametrize("path", ["/dev", "/dev/", "/dev/.", "//dev", "/dev//termination-log"])
+def test_a_volume_over_dev_takes_no_termination_message_away(on_node, path) -> None:
+    async def scenario(node) -> None:
+        if node.supervisor().refused:
+            return
+        where = "/v" if path.endswith("log") else "/v/termination-log"
+        script = f"mkfifo /v/termination-log; touch /v/null {where}"
+        first = {"name": "first", "image": "any", "command": ["sh", "-c", script]}
+        sub_path = {"subPath": "null"} if path.endswith("log") else {}
+        pod = await node.run(
+            "p",
+            *("sh", "-c", "echo done > /dev/termination-log"),
+            spec={
+                "volumes": [{"name": "v"}],
+                "initContainers": [{**first, "volumeMounts": [{"name": "v", "mountPath": "/v"}]}],
+            },
+            main={"volumeMounts": [{"name": "v", "mountPath": path, **sub_path}]},
+        )
+        assert terminated(pod)["exitCode"] == 0, terminated(pod)
+        assert sub_path or terminated(pod)["message"] == "done\n"
+
+    on_node(scenario)
+
+
 def test_init_containers_run_one_after_the_other_before_the_others(on_node, folder, sandbox) -> None:
     async def scenario(node) -> None:
         def init(name: str, script: str) -> dict[str, Any]:
