@@ -7,10 +7,8 @@ the end of its socket, and another one takes its place. Nothing here decides wha
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
-import resource
 import signal
 import socket
 import sys
@@ -232,9 +230,6 @@ class _Zygote:
         except BaseException:  # let go of while it was being made: it ends when nobody holds the other end
             ours.close()
             raise
-        if self._settings.open_files is not None:
-            with contextlib.suppress(ProcessLookupError):  # then it is told below
-                resource.prlimit(self._process.pid, resource.RLIMIT_NOFILE, self._settings.open_files)
         self._socket = ours
         loop.add_reader(ours, self._read)
         try:
@@ -354,6 +349,7 @@ def _command(settings: KubeletSettings, python: bool, fd: int) -> list[str]:
         # An environment that lies in it is needed more.
         "hidden": "" if any(path.startswith(f"{hidden}/") for path in kept) else hidden,
         "socket": fd,
+        "open_files": settings.open_files,
     }
     start = "from tiphys.kubelet.zygote import main; main()"
     if python:

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import array
 import contextlib
+import errno
 import gc
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -50,11 +52,13 @@ class Workers:
     Args:
         requests: from the kubelet: a pod's uid with its plan, or alone: its shim is not signalled any more. Each plan
             is answered with the uid and the shim's pidfd.
+        open_files: soft and hard limit of pods; None for the zygote's own, which has two descriptors a worker.
     """
 
-    def __init__(self, host: Host, requests: socket.socket) -> None:
+    def __init__(self, host: Host, requests: socket.socket, open_files: tuple[int, int] | None = None) -> None:
         self._host = host
         self._requests = requests
+        self._open_files = open_files
         self._poll = select.poll()
         self._poll.register(requests, select.POLLIN)
         self._all: dict[int, _Worker] = {}
@@ -81,9 +85,11 @@ class Workers:
             _reap()
 
     def _request(self) -> bool:
-        uid, fds, _flags, _address = socket.recv_fds(self._requests, 256, 1)
+        uid, fds, flags, _address = socket.recv_fds(self._requests, 256, 1)
         if not uid:
             return False
+        if flags & socket.MSG_CTRUNC:  # a plan that was lost: it comes again, to the zygote that follows
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         if fds:
             self._launch(uid, fds[0])
             os.close(fds[0])
@@ -111,7 +117,11 @@ class Workers:
             for worker in self._all.values():  # else it would keep the others from hearing the zygote's end
                 worker.channel.close()
                 os.close(worker.pidfd)
-            _work(self._host, theirs)
+            low = theirs.dup()  # below the limit of pods, where a Python step closes what is not its own
+            theirs.close()
+            if self._open_files is not None:
+                resource.setrlimit(resource.RLIMIT_NOFILE, self._open_files)
+            _work(self._host, low)
             os._exit(0)
         theirs.close()
         worker = _Worker(ours, os.pidfd_open(child))  # before the child can be reaped: it cannot be another process

@@ -69,7 +69,7 @@ def _serve(settings: dict[str, Any]) -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
-    Workers(host, requests).serve()
+    Workers(host, requests, settings["open_files"]).serve()
     os._exit(0)
 
 

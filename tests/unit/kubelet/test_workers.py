@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -117,7 +118,7 @@ def test_a_pod_gets_another_worker_where_the_one_that_waited_was_killed(on_node)
 def test_an_end_that_is_heard_together_with_a_request_holds_the_zygote_up_for_nobody(monkeypatch) -> None:
     """The next worker gets the descriptor's number of the one that was killed, and has nothing to say yet."""
     kubelet, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    zygote, others, numbers = workers.Workers(SimpleNamespace(), requests), list[socket.socket](), list[int]()
+    zygote, others, numbers = workers.Workers(SimpleNamespace(), requests, None), list[socket.socket](), list[int]()
 
     def fork(self: workers.Workers, _plan: int) -> workers._Worker:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -209,6 +210,33 @@ def test_many_at_once_leave_only_a_few_workers_that_wait(on_node) -> None:
                 await asyncio.sleep(0.01)
 
     on_node(scenario, host_paths=("/var/tmp",))
+
+
+def test_more_pods_at_once_than_one_of_them_may_have_files_open(on_node) -> None:
+    """The zygote has descriptors of each worker; the limit is the pods'."""
+    script = (
+        "import os, resource\n"
+        "print(*resource.getrlimit(resource.RLIMIT_NOFILE), *map(os.path.realpath, os.scandir('/proc/self/fd')))"
+    )
+
+    async def scenario(node) -> None:
+        names = [f"p{number}" for number in range(40)]
+        await node.run("first", sys.executable, "-c", "pass")
+        zygotes = node.supervisor().processes
+        wait = "import os, time\nwhile not os.path.exists('/v/go'): time.sleep(0.05)"
+        for name in names:
+            await node.create(name, sys.executable, "-c", wait, **_shared(node))
+        for name in names:
+            await node.running(name)
+        soft, hard, *files = (await node.sh_of("last", (sys.executable, "-c", script))).split()
+        assert (soft, hard) == ("64", "1024")
+        assert len(files) == 4, files  # and the directory's own
+        (node.root / "go").touch()
+        for name in names:
+            assert (await node.ended(name))["status"]["phase"] == "Succeeded"
+        assert node.supervisor().processes == zygotes
+
+    on_node(scenario, host_paths=("/var/tmp",), open_files=(64, 1024))
 
 
 def _shared(node: Any) -> dict[str, Any]:
