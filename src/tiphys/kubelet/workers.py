@@ -85,7 +85,10 @@ class Workers:
             _reap()
 
     def _request(self) -> bool:
-        uid, fds, flags, _address = socket.recv_fds(self._requests, 256, 1)
+        try:
+            uid, fds, flags, _address = socket.recv_fds(self._requests, 256, 1)
+        except ConnectionResetError:
+            return True  # the kubelet has gone, and had not read all; what it had asked for comes all the same
         if not uid:
             return False
         if flags & socket.MSG_CTRUNC:  # a plan that was lost: it comes again, to the zygote that follows
@@ -105,7 +108,8 @@ class Workers:
         worker.uid = uid
         self._busy[uid] = worker
         rights = array.array("i", [worker.pidfd])
-        self._requests.sendmsg([uid], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+        with contextlib.suppress(BrokenPipeError):  # the kubelet has gone; the pod's lock tells the next one
+            self._requests.sendmsg([uid], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
 
     def _fork(self, plan: int) -> _Worker:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

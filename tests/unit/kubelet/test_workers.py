@@ -115,23 +115,35 @@ def test_a_pod_gets_another_worker_where_the_one_that_waited_was_killed(on_node)
     on_node(scenario)
 
 
-def test_an_end_that_is_heard_together_with_a_request_holds_the_zygote_up_for_nobody(monkeypatch) -> None:
-    """The next worker gets the descriptor's number of the one that was killed, and has nothing to say yet."""
-    kubelet, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    zygote, others, numbers = workers.Workers(SimpleNamespace(), requests, None), list[socket.socket](), list[int]()
+class _Zygote(workers.Workers):
+    """One whose workers are sockets: `others` are their ends."""
 
-    def fork(self: workers.Workers, _plan: int) -> workers._Worker:
+    def __init__(self, requests: socket.socket) -> None:
+        super().__init__(SimpleNamespace(), requests, None)
+        self.others: list[socket.socket] = []
+        self.numbers: list[int] = []
+
+    def _fork(self, _plan: int) -> workers._Worker:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        others.append(theirs)
-        numbers.append(ours.fileno())
-        worker = workers._Worker(ours, os.pidfd_open(os.getpid()))
-        self._all[ours.fileno()] = worker
+        self.others.append(theirs)
+        self.numbers.append(ours.fileno())
+        worker = self._all[ours.fileno()] = workers._Worker(ours, os.pidfd_open(os.getpid()))
         self._poll.register(ours, select.POLLIN)
         return worker
 
-    monkeypatch.setattr(workers.Workers, "_fork", fork)
+    def close(self) -> None:
+        for worker in list(self._all.values()):
+            self._gone(worker)
+        for end in (self._requests, *self.others):
+            end.close()
+
+
+def test_an_end_that_is_heard_together_with_a_request_holds_the_zygote_up_for_nobody() -> None:
+    """The next worker gets the descriptor's number of the one that was killed, and has nothing to say yet."""
+    kubelet, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    zygote = _Zygote(requests)
     zygote._idle.append(zygote._fork(-1))
-    others.pop().close()
+    zygote.others.pop().close()
     with kubelet, Path(os.devnull).open() as plan:
         socket.send_fds(kubelet, [b"uid"], [plan.fileno()])
         thread = threading.Thread(target=zygote.serve, daemon=True)
@@ -139,11 +151,20 @@ def test_an_end_that_is_heard_together_with_a_request_holds_the_zygote_up_for_no
         assert socket.recv_fds(kubelet, 16, 1)[0] == b"uid"
     thread.join(10)
     assert not thread.is_alive()
-    assert numbers[0] == numbers[1]
-    for worker in list(zygote._all.values()):
-        zygote._gone(worker)
-    for end in (requests, *others):
-        end.close()
+    assert zygote.numbers[0] == zygote.numbers[1]
+    zygote.close()
+
+
+def test_what_a_kubelet_asked_for_before_it_was_killed_is_done() -> None:
+    kubelet, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    zygote = _Zygote(requests)
+    with kubelet, Path(os.devnull).open() as plan:
+        for uid in (b"p", b"q"):
+            socket.send_fds(kubelet, [uid], [plan.fileno()])
+        requests.send(b"not read")
+    zygote.serve()
+    assert [other.recv(16) for other in zygote.others] == [b"plan", b"plan"]
+    zygote.close()
 
 
 @pytest.mark.parametrize("killed", [False, True])
