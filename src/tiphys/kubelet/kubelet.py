@@ -279,6 +279,8 @@ class Kubelet:
             self._tasks.spawn(self._start(pod))
 
     async def _start(self, pod: Pod) -> None:
+        if pod.stage is not Stage.STARTING:
+            return  # deleted in the same moment
         try:
             plan = await self._launcher.plan(pod, namespaces=not self._supervisor.refused)
             # On a thread: a disk that is busy with others' writes may hold a directory back for seconds.
@@ -286,26 +288,29 @@ class Kubelet:
             if pod.stage is not Stage.STARTING or self._draining:
                 self._sweep(pod.uid)
                 return  # deleted, or past its deadline, meanwhile
-        except CannotStartError as error:
-            self._recorder.tell(pod.value, "Warning", error.event, str(error))
-            if error.for_good:
-                self._fail(pod, error.reason, error.message)
-            else:
-                self._wait(pod, error.reason, error.message, error.container)
-        except OSError as error:
-            self._recorder.tell(pod.value, "Warning", "FailedCreatePodSandBox", str(error))
-            self._wait(pod, "CreateContainerError", f"the pod's directory cannot be made: {error.strerror}")
+        except (CannotStartError, OSError) as error:
+            if pod.stage is Stage.STARTING:
+                self._cannot_start(pod, error)
         else:
             pod.stage = Stage.RUNNING
             self._supervisor.launch(plan)
             pod.later(self._limits.running_after, self._show_running)
             self._renewal.started(pod)
 
+    def _cannot_start(self, pod: Pod, error: CannotStartError | OSError) -> None:
+        if isinstance(error, OSError):
+            self._recorder.tell(pod.value, "Warning", "FailedCreatePodSandBox", str(error))
+            self._wait(pod, "CreateContainerError", f"the pod's directory cannot be made: {error.strerror}")
+            return
+        self._recorder.tell(pod.value, "Warning", error.event, str(error))
+        if error.for_good:
+            self._fail(pod, error.reason, error.message)
+        else:
+            self._wait(pod, error.reason, error.message, error.container)
+
     def _wait(self, pod: Pod, reason: str, message: str, container: str = "") -> None:
         """It cannot be started now: say why, and try again; meanwhile others may."""
         self._release(pod)
-        if pod.stage is not Stage.STARTING:
-            return
         pod.stage = Stage.QUEUED
         self._reporter.show(pod, status.waiting(pod.value, pod.start or self._clock(), reason, message, container))
         pod.settle()
@@ -429,6 +434,8 @@ class Kubelet:
         order = partial(self._files.order_stop, pod.uid, reason, message, pod.grace)
         try:
             await asyncio.get_running_loop().run_in_executor(self._orders, order)
+        except FileNotFoundError:
+            pass  # it has ended meanwhile, and its files are gone
         except OSError as error:
             # Without the order the shim stops the pod all the same, by the pod's own grace period.
             _log.warning("pod %s is stopped without a reason: %s", pod, error)

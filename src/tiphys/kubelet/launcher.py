@@ -91,15 +91,17 @@ class Launcher:
             raise CannotStartError("InvalidPod", why, "InvalidPod", why, for_good=True) from error
         if namespaces:
             return plan
-        self._recorder.tell(pod.value, "Warning", "NoMountNamespaces", DIFFERENCE)
+        if pod.value:
+            self._recorder.tell(pod.value, "Warning", "NoMountNamespaces", DIFFERENCE)
         return outside(plan, self._place(pod.uid))
 
     async def _make(self, pod: Pod, namespaces: bool) -> Plan:
-        fields.check(pod.value["spec"], os.getuid(), os.getgid(), namespaces)
-        sources = await sources_of(self._client, pod.value)
-        tokens = await request_tokens(self._client, pod.value)
-        left = pod.time_left(self._clock())
-        return make(pod.value, self._settings, self._place(pod.uid), sources, tokens, deadline=left)
+        value = pod.value  # it is no more the pod's, where that is deleted meanwhile
+        fields.check(value["spec"], os.getuid(), os.getgid(), namespaces)
+        sources = await sources_of(self._client, value)
+        tokens = await request_tokens(self._client, value)
+        left = pod.time_left(self._clock()) if pod.value else None
+        return make(value, self._settings, self._place(pod.uid), sources, tokens, deadline=left)
 
     def _place(self, uid: str) -> Place:
         return Place(

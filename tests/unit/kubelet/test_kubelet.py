@@ -15,8 +15,10 @@ import pytest
 from tiphys.errors import ApiError, ConnectError
 from tiphys.kit.clock import from_rfc3339, utc_now
 from tiphys.kube.objects.resources import served
+from tiphys.kubelet import launcher
 from tiphys.kubelet.container import Container
 from tiphys.kubelet.settings import Image, Limits, Logs, python_environment
+from tiphys.kubelet.volumes import MissingSourceError
 
 PODS, CONFIG_MAPS, SECRETS, EVENTS = (served("", name) for name in ("pods", "configmaps", "secrets", "events"))
 
@@ -625,6 +627,34 @@ def test_a_pod_that_is_deleted_before_its_turn(on_node, folder) -> None:
         assert not (folder / "never").exists()
 
     on_node(scenario, limits=Limits(pods=1))
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_pod_that_is_deleted_while_what_it_refers_to_is_read(on_node, monkeypatch, caplog, sandbox, missing) -> None:
+    reads, go, real = asyncio.Event(), asyncio.Event(), launcher.sources_of
+
+    async def slow(client: Any, value: dict[str, Any]) -> Any:
+        reads.set()
+        await go.wait()
+        if missing:
+            raise MissingSourceError("it is not there")
+        return await real(client, value)
+
+    async def scenario(node) -> None:
+        monkeypatch.setattr(launcher, "sources_of", slow)
+        await node.create("p", "true")
+        await reads.wait()
+        await node.admin.delete(PODS, "p", "default")
+        await node.until("p", lambda pod: pod.get("deleted"))
+        async with asyncio.timeout(10):
+            while node.kubelet._pods:
+                await asyncio.sleep(0)
+        monkeypatch.undo()
+        go.set()
+        await node.run("q", "true")
+
+    on_node(scenario, sandbox=sandbox)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_processes_end_when_the_object_vanishes(on_node, folder) -> None:
