@@ -351,7 +351,7 @@ class Kubelet:
         else:
             self._show_record(pod, told)
 
-    def shim_ended(self, uid: str) -> None:
+    def shim_ended(self, uid: str, *, forked: bool = True) -> None:
         """The shim is gone: its last record is the truth, or there is none."""
         pod = self._pods.get(uid)
         if pod is None or pod.stage is not Stage.RUNNING:
@@ -361,7 +361,7 @@ class Kubelet:
         found = self._files.look(uid)
         this_boot = uid not in self._journal.of_earlier_boots
         if not found.final and not found.started and this_boot and not status.tells_of_start(pod.value):
-            self._start_over(pod)
+            self._start_over(pod, forked)
             return
         if not found.final:
             found = write_off(pod, self._files, self._clock(), this_boot=this_boot)
@@ -370,17 +370,19 @@ class Kubelet:
         pod.state = found.state
         self._ended(pod, found.state)
 
-    def _start_over(self, pod: Pod) -> None:
-        """Its zygote died before a shim had claimed it: nothing of it has run, nor can it any more."""
-        self._release(pod)
-        pod.settle()
+    def _start_over(self, pod: Pod, forked: bool) -> None:
+        """Its shim, or the zygote, died before it was claimed: nothing of it has run, nor can it any more."""
         if pod.stopping:
             now = self._clock().timestamp()
             self._ended(pod, status.lost(pod.value, None, "", "ended before it was started", now))
-            return
-        pod.stage = Stage.QUEUED
-        self._turns.add(pod, first=True)
-        self._admit()
+        elif forked:
+            self._wait(pod, "CreateContainerError", "its supervision ended before it began (killed, or the disk full?)")
+        else:
+            self._release(pod)
+            pod.settle()
+            pod.stage = Stage.QUEUED
+            self._turns.add(pod, first=True)
+            self._admit()
 
     # -- status -------------------------------------------------------------------------------------------------------
 

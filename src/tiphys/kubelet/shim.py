@@ -14,6 +14,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import time
 
 from tiphys.kubelet import records, syscalls
@@ -43,8 +44,11 @@ def supervise(host: Host, plan: dict[str, Any], *, again: bool) -> bool:
     Raises:
         Become: in the forked process of a Python step only.
     """
-    pod_dir = os.open(f"{host.root}/pods/{plan['uid']}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    state = records.claim(pod_dir)
+    try:
+        pod_dir = os.open(f"{host.root}/pods/{plan['uid']}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        state = records.claim(pod_dir)
+    except OSError as error:  # the disk is full, or the pod was deleted: the kubelet knows
+        sys.exit(f"pod {plan['uid']} cannot be claimed: {error}")
     if state < 0:
         return False  # somebody has started this pod already
     shim = _Shim(host, plan, pod_dir, state, again)

@@ -43,8 +43,8 @@ class Listener(Protocol):
         """A shim told its state, or only its pod's uid where the state is too large for a datagram."""
         ...
 
-    def shim_ended(self, uid: str) -> None:
-        """The shim of this pod is no more (or was never forked: its zygote died first)."""
+    def shim_ended(self, uid: str, *, forked: bool = True) -> None:
+        """The shim of this pod is no more; not `forked`: its zygote died before it said that there is one."""
         ...
 
 
@@ -169,7 +169,7 @@ class Supervisor:
         for uid in lost:
             self._forkers.pop(uid, None)
             self._early.discard(uid)
-            self._listener.shim_ended(uid)
+            self._listener.shim_ended(uid, forked=False)
         zygote.restart_soon()
 
 

@@ -23,6 +23,7 @@ from tiphys.errors import ConnectError
 from tiphys.kube.objects.resources import served
 from tiphys.kubelet import kubelet as kubelet_module
 from tiphys.kubelet.journal import Journal
+from tiphys.kubelet.podfiles import PodFiles
 from tiphys.kubelet.settings import Limits
 
 EVENTS = served("", "events")
@@ -412,6 +413,36 @@ def test_a_full_disk(folder) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=50, env=environment)
     assert done.stdout.startswith("Failed {'exitCode': 3,"), done.stdout + done.stderr
     assert "bytes of the log could not be written (disk full?)" in done.stdout
+
+
+def test_a_pod_waits_where_its_supervision_cannot_begin(on_node, monkeypatch) -> None:
+    """As on a disk without inodes: the worker cannot make the record by which the pod becomes its own."""
+
+    async def scenario(node) -> None:
+        made = list[Path]()
+        make = PodFiles.make
+
+        def in_the_way(self: PodFiles, uid: str) -> None:
+            make(self, uid)
+            if not made:
+                made.append(self.directory(uid))
+                made[0].rmdir()
+                made[0].symlink_to("/proc/self")  # where nobody can make a file
+
+        monkeypatch.setattr(PodFiles, "make", in_the_way)
+        await node.create("p", "true")
+        pod = await node.until("p", lambda pod: pod["status"].get("containerStatuses"))
+        waiting = pod["status"]["containerStatuses"][0]["state"]["waiting"]
+        assert waiting["reason"] == "CreateContainerError"
+        assert "supervision ended before it began" in waiting["message"]
+        monkeypatch.undo()
+        made[0].unlink()
+        assert (await node.ended("p"))["status"]["phase"] == "Succeeded"
+        told = (node.settings.root / "zygote.log").read_text()
+        assert "cannot be claimed" in told
+        assert "Traceback" not in told
+
+    on_node(scenario, limits=Limits(retry_config=0.3))
 
 
 def test_a_stopped_supervisor_hears_the_order_to_end(on_node) -> None:
