@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import signal
 import time
 
@@ -171,7 +170,7 @@ def _in_child(command: Command, parent: int, output: tuple[int, int], writer: in
         os.write(writer, f"unable to start container process: {doing}: {_text(error.errno or 0)}".encode())
         os._exit(128)
     assert command.python is not None  # noqa: S101 - execve does not return
-    os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    syscalls.close_from(3)
     raise Become(command.python, command.env)
 
 

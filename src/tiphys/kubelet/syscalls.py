@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 
 __all__ = [
     "CLONE_NEWNS",
@@ -21,6 +22,7 @@ __all__ = [
     "MS_SLAVE",
     "MS_UNBINDABLE",
     "bound_capabilities",
+    "close_from",
     "drop_capabilities",
     "forbid_new_privileges",
     "kill_with_parent",
@@ -49,6 +51,7 @@ CONTAINER_CAPABILITIES = sum(1 << number for number in (0, 1, 3, 4, 5, 6, 7, 8, 
 NET_BIND_SERVICE, NET_RAW, SYS_CHROOT, AUDIT_WRITE, SETFCAP. Not MKNOD: no cgroup keeps devices from being opened here.
 """
 
+_SYS_CLOSE_RANGE = 436
 _SYS_MOUNT_SETATTR = 442
 _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
@@ -110,6 +113,12 @@ def setns(fd: int) -> None:
 
 def _prctl(option: int, value: int) -> None:
     _check(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0), f"prctl {option}")
+
+
+def close_from(first: int) -> None:
+    """Close every descriptor from this one on: also those above RLIMIT_NOFILE, which others may have lowered."""
+    if _libc.syscall(ctypes.c_long(_SYS_CLOSE_RANGE), ctypes.c_uint(first), ctypes.c_uint(0xFFFFFFFF), 0) != 0:
+        os.closerange(first, resource.getrlimit(resource.RLIMIT_NOFILE)[0])  # a kernel before 5.9
 
 
 def kill_with_parent(signal_number: int) -> None:

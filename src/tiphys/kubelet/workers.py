@@ -121,11 +121,9 @@ class Workers:
             for worker in self._all.values():  # else it would keep the others from hearing the zygote's end
                 worker.channel.close()
                 os.close(worker.pidfd)
-            low = theirs.dup()  # below the limit of pods, where a Python step closes what is not its own
-            theirs.close()
             if self._open_files is not None:
                 resource.setrlimit(resource.RLIMIT_NOFILE, self._open_files)
-            _work(self._host, low)
+            _work(self._host, theirs)
             os._exit(0)
         theirs.close()
         worker = _Worker(ours, os.pidfd_open(child))  # before the child can be reaped: it cannot be another process

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -121,3 +123,16 @@ def test_a_fork_bomb_is_bounded(on_node, folder) -> None:
         assert await node.sh("q", "echo on") == "on\n"
 
     on_node(scenario, limits=Limits(processes=50))
+
+
+def test_a_python_step_has_no_descriptor_of_its_supervisor_whatever_its_limit_is() -> None:
+    """Root's processes may lower each other's limits; what lies above one would be open in the step."""
+    script = (
+        "import os, resource\n"
+        "from tiphys.kubelet import syscalls\n"
+        "os.dup2(1, 100)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (50, 50))\n"
+        "syscalls.close_from(3)\n"
+        "print(sorted(name for name in os.listdir('/proc/self/fd') if int(name) > 2 and int(name) != 3))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "[]\n"
