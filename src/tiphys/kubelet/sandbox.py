@@ -26,6 +26,7 @@ __all__ = ["TERMINATION_LOG", "Bind", "Survey", "allowed", "build", "join"]
 TERMINATION_LOG = "/dev/termination-log"
 """Where Kubernetes has a container leave its last words, unless told otherwise."""
 
+_MESSAGE_BYTES = 4096  # that Kubernetes reads of it
 _DEVICES = ("full", "null", "random", "tty", "urandom", "zero")
 _DEVICE_LINKS = {
     "fd": "/proc/self/fd",
@@ -187,9 +188,13 @@ class _Root:
             os.mkdir(f"{stage}/{name}")
 
     def make_message(self) -> None:
-        """The termination message's file: a mount of its own, so that nobody can put another one in its place."""
+        """The termination message's file: a mount of its own, so that nobody can put another one in its place, with
+        room of its own, so that who has filled the root can still say so.
+        """
         message = f"{self._stage}{TERMINATION_LOG}"
-        self._put(message, False)
+        fd = os.open(message, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+        syscalls.reserve(fd, _MESSAGE_BYTES)
+        os.close(fd)
         syscalls.mount(message, message, flags=MS_BIND)
 
     def make_top(self, survey: Survey) -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "kill_with_parent",
     "make_read_only",
     "mount",
+    "reserve",
     "set_dumpable",
     "set_subreaper",
     "setns",
@@ -56,6 +57,7 @@ _SYS_MOUNT_SETATTR = 442
 _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
 _MOUNT_ATTR_RDONLY = 1
+_FALLOC_FL_KEEP_SIZE = 1
 
 _PR_SET_PDEATHSIG = 1
 _PR_CAPBSET_READ = 23
@@ -99,6 +101,12 @@ def make_read_only(target: str) -> None:
 def umount(target: str) -> None:
     """umount2(2), lazily: what is still in use goes with its last user."""
     _check(_libc.umount2(os.fsencode(target), MNT_DETACH), f"umount {target}")
+
+
+def reserve(fd: int, size: int) -> None:
+    """fallocate(2): these bytes can be written, however full the file system gets; the file is no longer for it."""
+    made = _libc.fallocate(fd, _FALLOC_FL_KEEP_SIZE, ctypes.c_long(0), ctypes.c_long(size))
+    _check(made, f"fallocate {size}")
 
 
 def unshare(flags: int) -> None:
