@@ -56,6 +56,6 @@ class PodLogs:
         if pod is None or pod.stage is not Stage.RUNNING:
             return True
         return any(
-            record["name"] == container and record["attempt"] == attempt and record["state"] != "running"
+            record["name"] == container and (record["attempt"], record["state"] != "running") > (attempt, False)
             for record in pod.records()
         )

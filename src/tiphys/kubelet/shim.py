@@ -164,7 +164,8 @@ class _Shim:
         if started:
             for container in started:
                 container.prepare()
-            self._write(started[0] is not self._all[0])
+            # That it starts at all is known to who asked for it; most end before it would matter.
+            self._write(tell=started[0] is not self._all[0] or started[0].state["attempt"] > 0)
             for container in started:
                 for fd in container.start():
                     self._poll.register(fd, select.POLLIN)

@@ -610,6 +610,47 @@ def test_logs_are_followed_until_the_end(on_node, folder) -> None:
     on_node(scenario)
 
 
+def test_a_container_that_runs_again_is_shown_as_running(on_node) -> None:
+    async def scenario(node) -> None:
+        script = "if [ -e /v/x ]; then sleep 60; else touch /v/x; fi"
+        main = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
+        spec = {"restartPolicy": "Always", "volumes": [{"name": "v"}]}
+        await node.create("p", "sh", "-c", script, main=main, spec=spec)
+
+        def again(pod: dict[str, Any]) -> bool:
+            return any(
+                "running" in c["state"] and c["restartCount"] for c in pod["status"].get("containerStatuses", ())
+            )
+
+        pod = await node.until("p", again)
+        assert pod["status"]["containerStatuses"][0]["ready"]
+
+    on_node(scenario)
+
+
+def test_a_log_that_is_followed_ends_with_its_attempt_also_where_its_end_was_not_heard(on_node) -> None:
+    """A server that was stopped for a while hears of the next attempt only."""
+
+    async def scenario(node) -> None:
+        spoke = node.kubelet.shim_spoke
+
+        def late(state: dict[str, Any]) -> None:
+            if [(c["attempt"], c["state"]) for c in state["containers"]] == [(1, "running")]:
+                spoke(state)
+
+        node.kubelet.shim_spoke = late
+        script = "if [ -e /v/x ]; then sleep 60; else touch /v/x; echo one; sleep 0.5; fi"
+        main = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
+        await node.create(
+            "p", "sh", "-c", script, main=main, spec={"restartPolicy": "Always", "volumes": [{"name": "v"}]}
+        )
+        await node.running("p")
+        async with asyncio.timeout(10):
+            assert await node.log("p", follow="true") == "one\n"
+
+    on_node(scenario, limits=Limits(backoff_first=1.0))
+
+
 def test_logs_are_rotated(on_node) -> None:
     async def scenario(node) -> None:
         pod = await node.run(
