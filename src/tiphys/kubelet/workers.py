@@ -64,6 +64,7 @@ class Workers:
         self._all: dict[int, _Worker] = {}
         self._busy: dict[bytes, _Worker] = {}
         self._idle: list[_Worker] = []
+        self._ending: set[int] = set()  # pidfds
 
     def serve(self) -> None:
         """Until the kubelet closes its end. Returns in the zygote only.
@@ -82,6 +83,10 @@ class Workers:
                         return
                 elif fd in self._all:
                     self._hear(self._all[fd])
+                elif fd in self._ending:
+                    self._ending.remove(fd)
+                    self._poll.unregister(fd)
+                    os.close(fd)
             _reap()
 
     def _request(self) -> bool:
@@ -121,6 +126,8 @@ class Workers:
             for worker in self._all.values():  # else it would keep the others from hearing the zygote's end
                 worker.channel.close()
                 os.close(worker.pidfd)
+            for pidfd in self._ending:
+                os.close(pidfd)
             if self._open_files is not None:
                 resource.setrlimit(resource.RLIMIT_NOFILE, self._open_files)
             _work(self._host, theirs)
@@ -152,11 +159,12 @@ class Workers:
             self._gone(worker)
 
     def _gone(self, worker: _Worker) -> None:
-        """It has ended, or ends when its channel does."""
+        """It has ended, or ends when its channel does; `serve` hears of that, so that it does not stay a zombie."""
         del self._all[worker.channel.fileno()]
         self._poll.unregister(worker.channel)
         worker.channel.close()
-        os.close(worker.pidfd)
+        self._ending.add(worker.pidfd)
+        self._poll.register(worker.pidfd, select.POLLIN)
         if worker in self._idle:
             self._idle.remove(worker)
         if self._busy.get(worker.uid) is worker:

@@ -7,8 +7,10 @@ import os
 import select
 import signal
 import socket
+import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -290,3 +292,25 @@ def test_after_a_while_of_quiet_one_waiting_worker_is_enough(monkeypatch) -> Non
     pool._gone(pool._idle[0])
     for one in (requests, *far_ends):
         one.close()
+
+
+def test_a_worker_that_was_let_go_in_the_quiet_is_collected(monkeypatch) -> None:
+    monkeypatch.setattr(workers, "_IDLE_SECONDS", 0.01)
+    kubelet, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    zygote = _Zygote(requests)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        child = subprocess.Popen(["cat"], stdin=theirs, stdout=subprocess.DEVNULL)  # until its channel is closed
+    worker = zygote._all[ours.fileno()] = workers._Worker(ours, os.pidfd_open(child.pid))
+    zygote._poll.register(ours, select.POLLIN)
+    zygote._idle += [zygote._fork(-1), worker]
+    thread = threading.Thread(target=zygote.serve, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{child.pid}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    kubelet.close()
+    thread.join(10)
+    child.wait()
+    zygote.close()
