@@ -271,7 +271,7 @@ class _Shim:
         self._host.leave()
         with contextlib.suppress(OSError):  # the kubelet removes it with the pod's other files
             remove_tree(self._plan["memory"])
-        while True:
+        while self._state_fd >= 0:
             try:
                 records.append(self._state_fd, self._state(True))
             except OSError:
@@ -279,9 +279,11 @@ class _Shim:
                 self._tell(final=True)
                 time.sleep(_AGAIN_SECONDS)
             else:
-                # Sooner than the end of this process is seen, which has namespaces to take down before.
-                self._tell(final=True)
-                return
+                # Before anybody hears of the end: who finds the lock held may signal its holder.
+                os.close(self._state_fd)
+                self._state_fd = -1
+        # Sooner than the end of this process is seen, which has namespaces to take down before.
+        self._tell(final=True)
 
     def give_up(self, error: Exception) -> None:
         """The supervision itself failed: end everything and say so."""
@@ -298,5 +300,5 @@ class _Shim:
         signal.set_wakeup_fd(-1)
         for container in self._all:
             container.close()
-        for fd in (*self._wakers, self._state_fd, self._pod_dir):
+        for fd in (*self._wakers, self._pod_dir):
             os.close(fd)
