@@ -123,6 +123,7 @@ class Plan:
     """
 
     uid: str
+    namespace: str
     memory: str
     volumes: list[Volume]
     init: list[ContainerPlan]
@@ -192,6 +193,7 @@ def make(
 
     return Plan(
         uid=meta["uid"],
+        namespace=meta["namespace"],
         memory=place.memory,
         volumes=made,
         init=containers("initContainers"),

@@ -100,7 +100,7 @@ class Supervisor:
         with open(memory, "wb", closefd=False) as file:
             file.write(encode(plan))
         os.lseek(memory, 0, os.SEEK_SET)
-        zygote.fork(plan.uid, memory)
+        zygote.fork(plan.uid, plan.namespace, memory)
 
     def adopt(self, uid: str, pidfd: int) -> None:
         """Watch a shim that an earlier kubelet had forked; the descriptor is this one's from now on."""
@@ -241,9 +241,9 @@ class _Zygote:
             why = said[0] if said else "it said nothing"
             raise TiphysError(f"the process that forks pods does not start: {why}") from error
 
-    def fork(self, uid: str, plan: int) -> None:
+    def fork(self, uid: str, namespace: str, plan: int) -> None:
         """Ask for a shim; `plan` is closed when it is sent."""
-        self._unsent.append((uid, plan))
+        self._unsent.append((f"{uid} {namespace}", plan))
         self._send()
 
     def let_go(self, uid: str) -> None:
@@ -296,9 +296,9 @@ class _Zygote:
 
     def _send(self) -> None:
         while self._unsent and self._socket is not None and self._ready is not None and self._ready.done():
-            uid, plan = self._unsent[0]
+            words, plan = self._unsent[0]
             try:
-                socket.send_fds(self._socket, [uid.encode()], [] if plan is None else [plan])
+                socket.send_fds(self._socket, [words.encode()], [] if plan is None else [plan])
             except BlockingIOError:
                 asyncio.get_running_loop().add_writer(self._socket, self._send)
                 return
@@ -307,7 +307,7 @@ class _Zygote:
             self._unsent.popleft()
             if plan is not None:
                 os.close(plan)
-                self._asked.append(uid)
+                self._asked.append(words.partition(" ")[0])
         if self._socket is not None and not self._unsent:
             asyncio.get_running_loop().remove_writer(self._socket)
 

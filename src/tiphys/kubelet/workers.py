@@ -5,6 +5,9 @@ pod has ended takes the next one. Between two pods it is let go of in three step
 one pod can reach another: it tells the kubelet the pod's end; the kubelet, which will not signal it any more, says so
 to the zygote; the worker then drops the signals that came meanwhile, and only now is ready.
 
+A worker stays with one namespace. A Python step is a fork of its worker, and could find in its memory what earlier pods
+were given: of another namespace it never finds anything, and Secrets of its own any pod may have mounted.
+
 Where pods have a user namespace each (an ordinary user's), a worker cannot come back from it, and ends with its pod.
 """
 
@@ -38,11 +41,12 @@ _FREE, _READY = b"free", b"ready"
 class _Worker:
     """One of them, from the zygote's side."""
 
-    __slots__ = ("channel", "pidfd", "uid")
+    __slots__ = ("channel", "namespace", "pidfd", "uid")
 
-    def __init__(self, channel: socket.socket, pidfd: int) -> None:
+    def __init__(self, channel: socket.socket, pidfd: int, namespace: bytes) -> None:
         self.channel = channel
         self.pidfd = pidfd
+        self.namespace = namespace
         self.uid = b""
 
 
@@ -50,8 +54,8 @@ class Workers:
     """All of a zygote's.
 
     Args:
-        requests: from the kubelet: a pod's uid with its plan, or alone: its shim is not signalled any more. Each plan
-            is answered with the uid and the shim's pidfd.
+        requests: from the kubelet: a pod's uid and namespace with its plan, or the uid alone: its shim is not signalled
+            any more. Each plan is answered with the uid and the shim's pidfd.
         open_files: soft and hard limit of pods; None for the zygote's own, which has two descriptors a worker.
     """
 
@@ -75,7 +79,7 @@ class Workers:
         while True:
             ready = self._poll.poll(_IDLE_SECONDS * 1000 if len(self._idle) > 1 else None)
             if not ready:
-                for worker in self._idle[1:]:
+                for worker in self._idle[:-1]:
                     self._gone(worker)
             for fd, _event in ready:
                 if fd == self._requests.fileno():
@@ -91,32 +95,40 @@ class Workers:
 
     def _request(self) -> bool:
         try:
-            uid, fds, flags, _address = socket.recv_fds(self._requests, 256, 1)
+            said, fds, flags, _address = socket.recv_fds(self._requests, 256, 1)
         except ConnectionResetError:
             return True  # the kubelet has gone, and had not read all; what it had asked for comes all the same
-        if not uid:
+        if not said:
             return False
+        uid, _, namespace = said.partition(b" ")
         if flags & socket.MSG_CTRUNC:  # a plan that was lost: it comes again, to the zygote that follows
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         if fds:
-            self._launch(uid, fds[0])
+            self._launch(uid, namespace, fds[0])
             os.close(fds[0])
         elif (worker := self._busy.pop(uid, None)) is not None:
             self._let_go(worker)
         return True
 
-    def _launch(self, uid: bytes, plan: int) -> None:
-        worker = self._idle.pop() if self._idle else self._fork(plan)
+    def _launch(self, uid: bytes, namespace: bytes, plan: int) -> None:
+        worker = self._waiting(namespace) or self._fork(namespace, plan)
         while not _passed(worker, plan):  # killed while it waited
             self._gone(worker)
-            worker = self._idle.pop() if self._idle else self._fork(plan)
+            worker = self._waiting(namespace) or self._fork(namespace, plan)
         worker.uid = uid
         self._busy[uid] = worker
         rights = array.array("i", [worker.pidfd])
         with contextlib.suppress(BrokenPipeError):  # the kubelet has gone; the pod's lock tells the next one
             self._requests.sendmsg([uid], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
 
-    def _fork(self, plan: int) -> _Worker:
+    def _waiting(self, namespace: bytes) -> _Worker | None:
+        """The one of this namespace that had a pod last; it waits no more."""
+        worker = next((worker for worker in reversed(self._idle) if worker.namespace == namespace), None)
+        if worker is not None:
+            self._idle.remove(worker)
+        return worker
+
+    def _fork(self, namespace: bytes, plan: int) -> _Worker:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         child = os.fork()
         if child == 0:
@@ -133,7 +145,8 @@ class Workers:
             _work(self._host, theirs)
             os._exit(0)
         theirs.close()
-        worker = _Worker(ours, os.pidfd_open(child))  # before the child can be reaped: it cannot be another process
+        # Before the child can be reaped: it cannot be another process.
+        worker = _Worker(ours, os.pidfd_open(child), namespace)
         self._all[ours.fileno()] = worker
         self._poll.register(ours, select.POLLIN)
         return worker
@@ -153,10 +166,12 @@ class Workers:
             return  # the word was of one that is gone, whose descriptor's number this one has got
         except OSError:
             said = b""
-        if said and len(self._idle) < _IDLE:
-            self._idle.append(worker)
-        else:
+        if not said:
             self._gone(worker)
+            return
+        self._idle.append(worker)
+        if len(self._idle) > _IDLE:
+            self._gone(self._idle[0])
 
     def _gone(self, worker: _Worker) -> None:
         """It has ended, or ends when its channel does; `serve` hears of that, so that it does not stay a zombie."""

@@ -125,11 +125,11 @@ class _Zygote(workers.Workers):
         self.others: list[socket.socket] = []
         self.numbers: list[int] = []
 
-    def _fork(self, _plan: int) -> workers._Worker:
+    def _fork(self, namespace: bytes, _plan: int) -> workers._Worker:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.others.append(theirs)
         self.numbers.append(ours.fileno())
-        worker = self._all[ours.fileno()] = workers._Worker(ours, os.pidfd_open(os.getpid()))
+        worker = self._all[ours.fileno()] = workers._Worker(ours, os.pidfd_open(os.getpid()), namespace)
         self._poll.register(ours, select.POLLIN)
         return worker
 
@@ -144,10 +144,10 @@ def test_an_end_that_is_heard_together_with_a_request_holds_the_zygote_up_for_no
     """The next worker gets the descriptor's number of the one that was killed, and has nothing to say yet."""
     kubelet, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     zygote = _Zygote(requests)
-    zygote._idle.append(zygote._fork(-1))
+    zygote._idle.append(zygote._fork(b"ns", -1))
     zygote.others.pop().close()
     with kubelet, Path(os.devnull).open() as plan:
-        socket.send_fds(kubelet, [b"uid"], [plan.fileno()])
+        socket.send_fds(kubelet, [b"uid ns"], [plan.fileno()])
         thread = threading.Thread(target=zygote.serve, daemon=True)
         thread.start()
         assert socket.recv_fds(kubelet, 16, 1)[0] == b"uid"
@@ -162,10 +162,27 @@ def test_what_a_kubelet_asked_for_before_it_was_killed_is_done() -> None:
     zygote = _Zygote(requests)
     with kubelet, Path(os.devnull).open() as plan:
         for uid in (b"p", b"q"):
-            socket.send_fds(kubelet, [uid], [plan.fileno()])
+            socket.send_fds(kubelet, [uid + b" ns"], [plan.fileno()])
         requests.send(b"not read")
     zygote.serve()
     assert [other.recv(16) for other in zygote.others] == [b"plan", b"plan"]
+    zygote.close()
+
+
+def test_a_worker_stays_with_one_namespace() -> None:
+    """Else a Python step could find in the memory it is forked from what pods of another one were given."""
+    kubelet, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    zygote = _Zygote(requests)
+    with kubelet, Path(os.devnull).open() as plan:
+        for number, namespace in enumerate((b"a", b"b", b"a", b"b")):
+            socket.send_fds(kubelet, [b"p%d %s" % (number, namespace)], [plan.fileno()])
+            zygote._request()
+            kubelet.send(b"p%d" % number)  # its shim is not signalled any more
+            zygote._request()
+            worker = next(worker for worker in zygote._all.values() if worker.namespace == namespace)
+            zygote.others[list(zygote._all.values()).index(worker)].send(b"ready")
+            zygote._hear(worker)
+    assert [worker.namespace for worker in zygote._idle] == [b"a", b"b"]
     zygote.close()
 
 
@@ -274,19 +291,19 @@ def test_after_a_while_of_quiet_one_waiting_worker_is_enough(monkeypatch) -> Non
     far_ends = []
     for _ in range(3):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        worker = workers._Worker(ours, os.pidfd_open(os.getpid()))
+        worker = workers._Worker(ours, os.pidfd_open(os.getpid()), b"ns")
         pool._all[ours.fileno()] = worker
         pool._poll.register(ours, select.POLLIN)
         pool._idle.append(worker)
         far_ends.append(theirs)
     thread = threading.Thread(target=pool.serve, daemon=True)
     thread.start()
-    for theirs in far_ends[1:]:
+    for theirs in far_ends[:-1]:
         theirs.settimeout(10)
         assert theirs.recv(16) == b""
-    far_ends[0].setblocking(False)
+    far_ends[-1].setblocking(False)
     with pytest.raises(BlockingIOError):
-        far_ends[0].recv(16)
+        far_ends[-1].recv(16)
     kubelet.close()
     thread.join(10)
     pool._gone(pool._idle[0])
@@ -301,9 +318,9 @@ def test_a_worker_that_was_let_go_in_the_quiet_is_collected(monkeypatch) -> None
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         child = subprocess.Popen(["cat"], stdin=theirs, stdout=subprocess.DEVNULL)  # until its channel is closed
-    worker = zygote._all[ours.fileno()] = workers._Worker(ours, os.pidfd_open(child.pid))
+    worker = zygote._all[ours.fileno()] = workers._Worker(ours, os.pidfd_open(child.pid), b"ns")
     zygote._poll.register(ours, select.POLLIN)
-    zygote._idle += [zygote._fork(-1), worker]
+    zygote._idle += [worker, zygote._fork(b"ns", -1)]
     thread = threading.Thread(target=zygote.serve, daemon=True)
     thread.start()
     deadline = time.monotonic() + 10
