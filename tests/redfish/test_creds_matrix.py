@@ -35,7 +35,7 @@ class Fault:
         again: outcome of sync and rotate when run once more, without the fault; "" = not run.
         arrives: how often the password is changed by the first run of sync and rotate.
         password: on the BMC at the start, instead of OLD.
-        others: sessions of somebody else.
+        others: sessions that are not ours, or that we do not know of.
         later: seconds until it is run once more: an XCC locks for an hour, so its allowance is for an hour.
     """
 
@@ -118,6 +118,9 @@ FAULTS = {
     "log-in-503": Fault(GONE, rule("answer", "POST", "Sessions", status=503, times=0), arrives=0),
     "log-in-500-html": Fault(GONE, rule("answer", "POST", "Sessions", status=500, html=True, times=0), arrives=0),
     "log-in-404": Fault(GONE, rule("answer", "POST", "Sessions", status=404, times=0), arrives=0),
+    "log-in-unanswered": Fault(  # whoever opens a session without hearing of it cannot close it
+        GONE, rule("lose-answer", "POST", "Sessions"), again="changed changed", arrives=0, others=1, later=4000
+    ),
     "no-answer": Fault(GONE, rule("lose-request", times=0), arrives=0),
     "html": Fault(GONE, rule("answer", status=200, html=True, times=0), arrives=0),
     "restart": Fault(GONE, lambda world: world.bmc.reboot(), arrives=0),
@@ -174,7 +177,7 @@ def cases(names: tuple[str, ...]) -> list[Any]:
     ]
 
 
-QUICK = ("none", "answer-lost", "must-change", "default-in-use", "wrong")
+QUICK = ("none", "answer-lost", "must-change", "default-in-use", "wrong", "log-in-unanswered")
 
 
 @pytest.mark.parametrize(("kind", "operation", "name"), cases(QUICK))

@@ -15,7 +15,7 @@ from typing import Any
 
 from tiphys.kit.codec import replaced
 from tiphys.kit.redact import Secret
-from tiphys.obm.errors import LockedOut, ObmError, RefusedIdentity, Unreachable
+from tiphys.obm.errors import LockedOut, ObmError, RefusedIdentity, Unanswered, Unreachable
 from tiphys.obm.identity import ADVICE, Expected, bmc_name, differences, of_root, of_system, system_differences
 from tiphys.obm.journal import Journal
 from tiphys.obm.record import Identity, Policy
@@ -73,6 +73,9 @@ def meet(bmc: Redfish, journal: Journal, target: Target) -> None:
 def attempt(bmc: Redfish, journal: Journal, user: str, password: Secret, **patience: Any) -> Verdict:
     """One log-in, spent before it is sent and settled after it was answered.
 
+    It is given back only where the BMC has certainly not looked at the password: no connection came about, or it says
+    so. One that was sent and not answered may have been counted, and stays spent.
+
     Args:
         patience: as `Journal.reserve` takes it.
 
@@ -84,12 +87,17 @@ def attempt(bmc: Redfish, journal: Journal, user: str, password: Secret, **patie
     journal.reserve(user, **patience)
     try:
         verdict = bmc.log_in(user, password)
-    except ObmError:
-        journal.settle("unanswered")
+    except Unanswered:
+        journal.settle("unknown")
         raise
-    if verdict.kind == "unclear":
-        journal.settle("unanswered")
+    except ObmError:
+        journal.settle("unread")
+        raise
+    if verdict.kind in ("unread", "unclear"):
+        journal.settle("unread" if verdict.kind == "unread" else "unknown")
         raise Unreachable(f"{bmc.transport.where} neither accepts nor refuses a log-in: {verdict.detail}")
+    if verdict.right:
+        bmc.denied = lambda: journal.denied(user)
     others = not journal.missed(user)
     journal.settle("ok" if verdict.right else "miss")
     if verdict.kind == "blocked" and others:

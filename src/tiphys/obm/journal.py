@@ -215,7 +215,7 @@ class Journal:
         return earliest(self.bmc.attempts, self.lockouts, account, self.pace.now())
 
     def missed(self, account: str) -> int:
-        """Log-ins of ours that were refused before the one reserved now, as far as the BMC still counts them."""
+        """Log-ins that failed, or may have, before the one reserved now, as far as the BMC counts them still."""
         return missed(self.bmc.attempts[:-1], self.lockouts, account)
 
     def reserve(self, account: str, *, deadline: dt.datetime | None = None, most: int = MISSES_PER_RUN) -> None:
@@ -223,7 +223,7 @@ class Journal:
 
         Args:
             deadline: how long to wait at most; None = as long as this run's patience lasts.
-            most: log-ins that may be refused in one run.
+            most: log-ins that may fail in one run.
 
         Raises:
             LockedOut: that is too far away, or the run has had its misses.
@@ -231,8 +231,8 @@ class Journal:
         until = self.harmless_at(account)
         if self._misses >= most:
             raise LockedOut(
-                f"{self._misses} log-ins to {self._where} were refused in this run; it stops before the BMC blocks. "
-                "The next run goes on with the passwords not tried yet",
+                f"{self._misses} log-ins to {self._where} were refused or not answered in this run; it stops before "
+                "the BMC blocks. The next run goes on with the passwords not tried yet",
                 until,
             )
         if until > max(self.pace.now(), deadline or self._run.patience_until):
@@ -246,15 +246,26 @@ class Journal:
         self._device.extend(HOLD_SECONDS / 2)
         self._bound().write(attempts=self._with(Attempt(self.pace.now(), account, "reserved")))
 
-    def settle(self, result: Literal["ok", "miss", "unanswered"]) -> None:
-        """Say how the reserved log-in ended; `unanswered` gives it back.
+    def settle(self, result: Literal["ok", "miss", "unread", "unknown"]) -> None:
+        """Say how the reserved log-in ended.
 
         Written with the next write: where this process is killed before, it stays counted as a miss.
+
+        Args:
+            result: `unread`: the BMC has certainly not looked at it; it is given back. `unknown`: nobody can tell; it
+                stays counted as a miss until the BMC would have forgotten one.
         """
+        self._misses += result in ("miss", "unknown")
+        if result == "unknown":
+            return
         *before, last = self.bmc.attempts
-        kept = () if result == "unanswered" else (Attempt(last.at, last.account, result),)
-        self._misses += result == "miss"
+        kept = () if result == "unread" else (Attempt(last.at, last.account, result),)
         self._bound().note(attempts=(*before, *kept))
+
+    def denied(self, account: str) -> None:
+        """Credentials that were accepted are refused now: a miss that nobody has reserved."""
+        self._misses += 1
+        self.write_bmc(attempts=self._with(Attempt(self.pace.now(), account, "miss")))
 
     def unlocked(self, account: str) -> None:
         """An administrator has unlocked this account: the BMC has forgotten what it missed."""

@@ -61,8 +61,8 @@ class Attempt(Struct, frozen=True):
     """A log-in that was or may have been sent.
 
     Attributes:
-        result: `reserved`: nobody lived to tell; counted as a miss. `unlocked`: no log-in, but an administrator has
-            unlocked the account: what it had missed is forgotten.
+        result: `reserved`: nobody lived to tell, or the BMC did not answer; counted as a miss. `unlocked`: no log-in,
+            but an administrator has unlocked the account: what it had missed is forgotten.
     """
 
     at: dt.datetime

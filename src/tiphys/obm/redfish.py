@@ -6,7 +6,7 @@ One log-in is one request; whether one may be sent is decided by `journal`, neve
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from tiphys.kit.redact import Secret
@@ -38,12 +38,15 @@ class Redfish:
         root: its service root, once `look` has read it.
         vendor: what kind it is.
         transport: the way to it.
+        denied: called when the BMC refuses credentials that it had accepted: they go with every request where there is
+            no session, and it counts that as a log-in that failed.
     """
 
     def __init__(self, transport: Transport, auth: Auth = "session") -> None:
         self.transport = transport
         self.root: Mapping[str, Any] = {}
         self.vendor: Vendor = PLAIN
+        self.denied: Callable[[], None] = lambda: None
         self._auth = auth
         self._headers: dict[str, str | Secret] = {}
         self._session = ""
@@ -70,7 +73,8 @@ class Redfish:
         """One log-in attempt.
 
         Raises:
-            Unreachable: no answer; nothing was learnt of the password.
+            Unanswered: it was or may have been sent; the BMC may have counted it.
+            Unreachable: it was not sent.
             RefusedByBmc: it has no sessions, and Basic is not configured; nothing was sent.
         """
         if self._auth == "basic":
@@ -81,7 +85,7 @@ class Redfish:
         answer = self.transport.send("POST", path or _SESSIONS, {"UserName": user, "Password": password}, kept=True)
         verdict = judge(answer.status, answer.body)
         if answer.status in (404, 405):
-            return Verdict("unclear", f"{verdict.detail}: it has no sessions; {_CONFIGURE_BASIC}")
+            return Verdict("unread", f"{verdict.detail}: it has no sessions; {_CONFIGURE_BASIC}")
         if answer.ok:
             token = answer.headers.get("x-auth-token", "")
             if not token or not token.isascii() or not token.isprintable():
@@ -97,7 +101,7 @@ class Redfish:
         """By a GET of what nobody may read without a log-in."""
         headers = _basic(user, password)
         path = self.link("AccountService", "") or self.link("Systems", _SYSTEMS)
-        answer = self.transport.get(path, headers)
+        answer = self.transport.send("GET", path, None, headers, kept=True)  # `get` might send it twice
         verdict = judge(answer.status, answer.body)
         if verdict.right:
             self._headers = headers
@@ -126,7 +130,7 @@ class Redfish:
         Raises:
             SessionEnded: 401.
         """
-        answer = self.transport.get(path, self._headers)
+        answer = self._seen(self.transport.get(path, self._headers))
         if answer.status == 401:
             raise SessionEnded(f"{self.transport.where} no longer knows the session ({explain(401, answer.body)})")
         return answer
@@ -179,7 +183,13 @@ class Redfish:
         Raises:
             Unanswered: it may have been carried out.
         """
-        return self.transport.send(method, path, body, {**self._headers, **(headers or {})}, timeout=timeout)
+        sent = {**self._headers, **(headers or {})}
+        return self._seen(self.transport.send(method, path, body, sent, timeout=timeout))
+
+    def _seen(self, answer: Answer) -> Answer:
+        if answer.status == 401 and "Authorization" in self._headers:
+            self.denied()
+        return answer
 
 
 def _basic(user: str, password: Secret) -> dict[str, str | Secret]:

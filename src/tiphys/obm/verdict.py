@@ -1,6 +1,7 @@
 """What an answer to a log-in means: the table of rules that keeps a 401 apart from a wrong password. Pure.
 
-A 401 is counted as a miss because it may be one; nothing else is. A 403 with PasswordChangeRequired says that the
+A 401 is counted as a miss because it may be one, and so is what may have come after the password was looked at: a 500
+says that something broke, not when. A 403 with PasswordChangeRequired says that the
 password is right (DMTF Base registry; OpenBMC, iDRAC and NVIDIA firmware answer so).
 """
 
@@ -21,6 +22,8 @@ _SESSION_LIMITS = ("SessionLimitExceeded", "RAC0218")
 _BLOCKS = ("LoginAttemptDelayed", "LoginAttemptDelayedSeconds", "AccountLocked")
 _MISSES = ("UnauthorizedLoginAttempt",)  # iLO 4 may answer 400 with it
 _LONGEST_BLOCK = 86_400.0
+# No such place, nothing of that kind here, not now: said by whoever has not taken the request up.
+_UNREAD = (404, 405, 406, 415, 429, 501, 503)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +33,15 @@ class Verdict:
     Attributes:
         kind: `accepted`. `change-required`: accepted, but the password must be changed before anything else. `refused`:
             401, which may mean a wrong password, or a block that the BMC does not tell. `blocked`: it says that there
-            were too many misses; unless they were our own, it has not looked at the password. `unclear`: nothing was
-            learnt of the password; the next candidate must not be tried.
+            were too many misses; unless they were our own, it has not looked at the password. `unread`: it has not
+            looked at it for another reason. `unclear`: nothing was learnt of the password, and it may have been counted
+            as wrong. After either the next candidate must not be tried.
         detail: what the BMC said, for a person.
         account: path of the account where the BMC named it, else "".
         seconds: with `blocked`, for how long, as far as it tells.
     """
 
-    kind: Literal["accepted", "change-required", "refused", "blocked", "unclear"]
+    kind: Literal["accepted", "change-required", "refused", "blocked", "unread", "unclear"]
     detail: str = ""
     account: str = ""
     seconds: float = 0.0
@@ -58,10 +62,12 @@ def judge(status: int, body: Any) -> Verdict:
     said = explain(status, body)
     names = {identity.rpartition(".")[2] for identity in message_ids(body)}
     if names & set(_SESSION_LIMITS):
-        return Verdict("unclear", f"no session is free ({said})")
+        return Verdict("unread", f"no session is free ({said})")
     if names & set(_BLOCKS):
         return Verdict("blocked", said, seconds=_seconds(body))
-    return Verdict("refused" if status == 401 or (status == 400 and names & set(_MISSES)) else "unclear", said)
+    if status == 401 or (status == 400 and names & set(_MISSES)):
+        return Verdict("refused", said)
+    return Verdict("unread" if status in _UNREAD else "unclear", said)
 
 
 def messages(body: Any) -> Iterator[Mapping[str, Any]]:

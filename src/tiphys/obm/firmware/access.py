@@ -98,8 +98,8 @@ class Access:
                 self.wait(_LOGIN_PAUSE_SECONDS)
         except LockedOut as error:
             raise Unknown(
-                f"{where} refuses the password on record since the update was sent; perhaps the "
-                "update took it away. Run obm-sync-creds, then this again: it looks first"
+                f"{where} refuses the password on record since the update was sent, or does not answer log-ins; "
+                "perhaps the update took it away. Run obm-sync-creds, then this again: it looks first"
             ) from error
         if verdict.kind == "change-required":
             raise Unknown(
