@@ -4,8 +4,8 @@ A write adds a line and syncs it; then what it replaces is blanked. So a documen
 without a whole one, and no superseded password stays; a new file in place of the old one would cost the disk five times
 as much. A last line without its end was never acknowledged and does not count.
 
-The compare-and-swap is on the newest line and its place, under a lock, so the processes of one machine are safe. There
-are several locks, each for some of the documents: those of many BMCs do not wait for one disk's answer after the other.
+The compare-and-swap is on the newest line and its place, under a lock on the file itself, so the processes of one
+machine are safe. A file that was replaced while its lock was waited for is opened again. One without a line is none.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import fcntl
 import functools
 import hashlib
 import os
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +31,7 @@ __all__ = ["DirectoryProvider", "DirectoryStore", "opened", "process_gone", "pro
 
 _LONGEST = 240
 _LARGEST = 8 << 10  # of a file; then it is written anew, without the blanks
-_LOCKS = 64
+_TRIES = 1000
 _BLANKS = b" \n\r\t\0"  # also what some file systems show where the power went before the data came
 
 
@@ -83,11 +82,11 @@ class DirectoryProvider(Unclosed):
         path = self._path(key)
         line = values["record"].encode() if key.kind == "obm-record" else encode(dict(values))
         try:
-            with self._locked(path), _opened(path) as descriptor:
-                present = b"" if descriptor is None else os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+            with self._locked(path) as (descriptor, size):
+                present = os.pread(descriptor, size, 0)
                 if _newest(present, path).version != version:
                     raise Conflict(f"{path} was changed by somebody else")
-                if descriptor is None or not present or len(present) + len(line) > _LARGEST:
+                if not present or len(present) + len(line) > _LARGEST:
                     self._replace(path, line)
                     return _Newest(0, line).version
                 end = b"" if present.endswith(b"\n") else b"\n"
@@ -122,20 +121,27 @@ class DirectoryProvider(Unclosed):
             raise StoreError(f"{self._folder} cannot be made: {error.strerror}") from error
 
     @contextlib.contextmanager
-    def _locked(self, path: str) -> Iterator[None]:
-        name = path.rpartition("/")[2]
-        lock = f"{self._folder}/.lock-{zlib.crc32(name.encode()) % _LOCKS:02}"
+    def _locked(self, path: str) -> Iterator[tuple[int, int]]:
+        """The file of that name, and its size, while nobody else has it."""
+        for _ in range(_TRIES):
+            descriptor = self._opened(path)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                ours, there = os.fstat(descriptor), _stat(path)
+                if there is not None and os.path.samestat(ours, there):
+                    yield descriptor, ours.st_size
+                    return
+            finally:
+                os.close(descriptor)
+        raise StoreError(f"{path} is replaced again and again by somebody else")
+
+    def _opened(self, path: str) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         try:
-            descriptor = os.open(lock, flags, 0o600)
+            return os.open(path, flags, 0o600)
         except FileNotFoundError:
             self._make()
-            descriptor = os.open(lock, flags, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+            return os.open(path, flags, 0o600)
 
 
 class _Newest(NamedTuple):
@@ -177,17 +183,11 @@ def _is_whole(text: bytes) -> bool:
         return False
 
 
-@contextlib.contextmanager
-def _opened(path: str) -> Iterator[int | None]:
+def _stat(path: str) -> os.stat_result | None:
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        return os.stat(path)  # noqa: PTH116 - for each write
     except FileNotFoundError:
-        yield None
-        return
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+        return None
 
 
 def _append(descriptor: int, size: int, line: bytes, *, durable: bool) -> None:

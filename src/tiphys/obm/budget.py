@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from tiphys.obm.record import Attempt, Lockout
 
-__all__ = ["MISSES_PER_RUN", "NEVER", "UNKNOWN", "allowed", "earliest", "missed"]
+__all__ = ["MISSES_PER_RUN", "NEVER", "UNKNOWN", "allowed", "earliest", "missed", "tidied"]
 
 MISSES_PER_RUN = 3
 NEVER = dt.datetime.max.replace(tzinfo=dt.UTC)
@@ -22,6 +22,7 @@ UNKNOWN = Lockout("unknown", threshold=3, window=60, penalty=60, source="nothing
 
 _MARGIN = dt.timedelta(seconds=15)
 _MOST_MISSES = 2
+_FORGETS = ("ok", "unlocked")
 
 
 def earliest(attempts: Sequence[Attempt], lockouts: Sequence[Lockout], account: str, now: dt.datetime) -> dt.datetime:
@@ -53,6 +54,16 @@ def missed(attempts: Sequence[Attempt], lockouts: Sequence[Lockout], account: st
     return max(len(_since_success(attempts, policy, account)) for policy in (lockouts or (UNKNOWN,)))
 
 
+def tidied(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
+    """Without what a later success of the same account has made meaningless: the successes before it."""
+    last = {attempt.account: index for index, attempt in enumerate(attempts) if attempt.result in _FORGETS}
+    return tuple(
+        attempt
+        for index, attempt in enumerate(attempts)
+        if attempt.result not in _FORGETS or index == last[attempt.account]
+    )
+
+
 def allowed(policy: Lockout) -> int:
     """Misses that may be spent in one window."""
     return min(_MOST_MISSES, max(1, policy.threshold - 1)) if policy.threshold else _MOST_MISSES
@@ -63,7 +74,7 @@ def _since_success(attempts: Sequence[Attempt], policy: Lockout, account: str) -
     if policy.kind in ("address", "unknown"):
         return [attempt for attempt in attempts if attempt.result in ("miss", "reserved")]
     own = [attempt for attempt in attempts if attempt.account == account or policy.kind == "delay"]
-    last_ok = max((index for index, attempt in enumerate(own) if attempt.result in ("ok", "unlocked")), default=-1)
+    last_ok = max((index for index, attempt in enumerate(own) if attempt.result in _FORGETS), default=-1)
     return own[last_ok + 1 :]
 
 

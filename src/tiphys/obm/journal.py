@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from tiphys.kit.clock import rfc3339
 from tiphys.kit.redact import Secret
-from tiphys.obm.budget import MISSES_PER_RUN, NEVER, earliest, missed
+from tiphys.obm.budget import MISSES_PER_RUN, NEVER, earliest, missed, tidied
 from tiphys.obm.errors import Busy, LockedOut
 from tiphys.obm.lease import HOLD_SECONDS, Lease, Pace, Run
 from tiphys.obm.record import Attempt, Conflict, Lockout, Passwords, Record, Rejected, Rotation, Store
@@ -192,10 +192,16 @@ class Journal:
         """What is known of the password made here for that account."""
         return next((entry for entry in self.record.rotations if entry.account == account), None)
 
-    def write_rotation(self, entry: Rotation) -> None:
-        """Remember it, durably, in place of what was known of that account."""
-        others = tuple(known for known in self.record.rotations if known.account != entry.account)
-        self.write(rotations=(*others, entry))
+    def write_rotation(self, entry: Rotation, *, hold: float = HOLD_SECONDS) -> None:
+        """Remember it, durably, in place of what was known of that account, and hold the BMC for that long."""
+        self.write(hold=hold, rotations=self._rotations(entry))
+
+    def note_rotation(self, entry: Rotation) -> None:
+        """The same with the next write: only what may be lost with this process."""
+        self._device.note(rotations=self._rotations(entry))
+
+    def _rotations(self, entry: Rotation) -> tuple[Rotation, ...]:
+        return (*(known for known in self.record.rotations if known.account != entry.account), entry)
 
     def _bound(self) -> Lease:
         if self._bmc is None:
@@ -260,7 +266,7 @@ class Journal:
             return
         *before, last = self.bmc.attempts
         kept = () if result == "unread" else (Attempt(last.at, last.account, result),)
-        self._bound().note(attempts=(*before, *kept))
+        self._bound().note(attempts=tidied((*before, *kept)))
 
     def denied(self, account: str) -> None:
         """Credentials that were accepted are refused now: a miss that nobody has reserved."""

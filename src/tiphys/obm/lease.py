@@ -89,7 +89,7 @@ class Lease:
     def _may_take_from(self, holder: Holder) -> bool:
         return holder.until <= self._run.pace.now() or self._run.gone(holder.name)
 
-    def write(self, *, hold: float = HOLD_SECONDS, **changes: Any) -> None:
+    def write(self, *, hold: float = HOLD_SECONDS, durable: bool = True, **changes: Any) -> None:
         """Change fields, durably, and hold it for that many seconds more.
 
         Raises:
@@ -97,7 +97,7 @@ class Lease:
         """
         self.note(**changes)
         try:
-            self._save(hold)
+            self._save(hold, durable=durable)
         except Conflict as error:
             self._ours = False
             raise Busy(f"another run has taken over the BMC of {self.record.device}; this one has stopped") from error
@@ -110,7 +110,7 @@ class Lease:
         """Be believed alive for about that long; writes only when it must."""
         holder = self.record.holder
         if holder is None or holder.until < self._run.pace.now() + dt.timedelta(seconds=seconds * 0.75):
-            self.write(hold=seconds)
+            self.write(hold=seconds, durable=False)  # a machine that has lost its power runs no holder
 
     def give_back(self) -> None:
         """Let go of it, with what was noted; where that fails, the next run waits until the hold is over."""
@@ -125,6 +125,8 @@ class Lease:
 
     def _save(self, hold: float, *, durable: bool = True) -> None:
         until = self._run.pace.now() + dt.timedelta(seconds=hold)
+        if self._ours and self.record.holder is not None:
+            until = max(until, self.record.holder.until)
         record = replaced(self.record, holder=Holder(self._run.name, until))
         self._records.save_record(record, durable=durable)
         self.record = record

@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -104,3 +105,23 @@ def test_a_line_that_is_damaged_is_not_passed_over(tmp_path: pathlib.Path) -> No
         store.read(KEY)
     with pytest.raises(StoreError, match="mend it, or delete it"):
         store.write(KEY, {"current": "c"}, version)
+
+
+def test_no_write_is_lost_while_the_file_is_replaced_under_those_who_wait(tmp_path: pathlib.Path) -> None:
+    key, padding = Key("obm-passwords", "r1"), "x" * 3000  # every third write replaces the file
+
+    def count(_: int) -> None:
+        provider, done = DirectoryProvider(tmp_path), 0
+        while done < 40:
+            before = provider.read(key)
+            number = int(before.values.get("number", "0")) + 1
+            try:
+                provider.write_soon(key, {"number": str(number), "padding": padding}, before.version)
+                done += 1
+            except Conflict:
+                pass
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(count, range(6)))
+    assert DirectoryProvider(tmp_path).read(key).values["number"] == "240"
+    assert [path.name for path in tmp_path.iterdir()] == ["obm-passwords-r1.json"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiphys.obm.budget import NEVER, allowed, earliest
+from tiphys.obm.budget import NEVER, allowed, earliest, missed, tidied
 from tiphys.obm.record import Attempt, Lockout
 from tiphys_simulators.redfish.lockout import Lockout as RealLockout
 from tiphys_simulators.redfish.lockout import LockoutPolicy
@@ -92,3 +92,30 @@ def test_a_known_policy_is_never_run_into(policy: LockoutPolicy, wishes: list[tu
         else:
             real.missed(policy, "root", "127.0.0.1", moment)
         tried.append(Attempt(now, "root", "ok" if right else "miss"))
+
+
+LOCKOUTS = st.builds(
+    Lockout,
+    st.sampled_from(["account", "address", "delay", "unknown"]),
+    st.integers(0, 4),
+    st.sampled_from([0.0, 30.0, 300.0]),
+    st.sampled_from([30.0, 600.0]),
+    st.just("test"),
+)
+RESULTS = st.sampled_from(["reserved", "ok", "miss", "unlocked"])
+
+
+@given(st.lists(LOCKOUTS, max_size=2), st.lists(st.tuples(st.integers(0, 200), RESULTS, st.sampled_from("ab"))))
+def test_tidying_up_changes_no_verdict(rules: list[Lockout], steps: list[tuple[int, str, str]]) -> None:
+    now, tried = START, []
+    for pause, result, who in steps:
+        now += dt.timedelta(seconds=pause)
+        tried.append(Attempt(now, who, result))  # type: ignore[arg-type]
+    for account_asked in "ab":
+        assert earliest(tidied(tried), rules, account_asked, now) == earliest(tried, rules, account_asked, now)
+        assert missed(tidied(tried), rules, account_asked) == missed(tried, rules, account_asked)
+
+
+def test_successes_do_not_pile_up() -> None:
+    tried = [*misses(0), *misses(1, 2, 3, result="ok"), *misses(4, account="other", result="ok")]
+    assert tidied(tried) == (*misses(0), *misses(3, result="ok"), *misses(4, account="other", result="ok"))

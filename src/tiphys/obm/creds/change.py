@@ -47,7 +47,7 @@ class Change:
         used: the log-in that is open now.
         ledger: of the user.
         checked: whether this has been seen to be the right machine; else it is, when the BMC lets itself be read.
-        sent: called when the password is about to be sent and written down already.
+        sent: called when the password is written down already and about to be sent, which may take so many seconds.
         verified: called when a log-in has accepted it, before it becomes the current one.
     """
 
@@ -57,7 +57,7 @@ class Change:
     used: Candidate
     ledger: Ledger
     checked: bool
-    sent: Callable[[], None] = lambda: None
+    sent: Callable[[float], None] = lambda seconds: None
     verified: Callable[[], None] = lambda: None
 
 
@@ -73,8 +73,9 @@ def carry_out(work: Work, change: Change) -> str:
     if change.used.user == change.user:
         known = known.confirmed(change.user, change.used.password)
     ledger.write(known.about_to_be(change.user, change.password))
-    change.sent()
-    journal.hold(PATCH_SECONDS + work.bmc.transport.timeout)
+    seconds = PATCH_SECONDS + work.bmc.transport.timeout
+    change.sent(seconds)
+    journal.hold(seconds)
     try:
         answered = change_password(work.bmc, change.account, change.password)
     except (PolicyRejected, RefusedByBmc):

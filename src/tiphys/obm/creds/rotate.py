@@ -108,7 +108,7 @@ def _finish(work: Work, order: Order, ledger: Ledger, password: Secret) -> Ended
     message = "an earlier run had changed the password; a new log-in with it was accepted"
     told = _deliver(order, password)
     ledger.write(ledger.passwords.confirmed(order.user, password))
-    _mark(work, order, delivered=not told and order.deliver is not None)
+    _note(work, order, told)
     return Ended("changed", True, f"{message}{told}", "not-written" if told else "")
 
 
@@ -163,7 +163,7 @@ def _change(work: Work, order: Order, ledger: Ledger, used: Candidate, verdict: 
             used,
             ledger,
             verdict.kind == "accepted",
-            sent=lambda: _mark(work, order, delivered=False),
+            sent=lambda hold: work.journal.write_rotation(_rotation(work, order), hold=hold),
             verified=lambda made=made, problem=problem: problem.append(_deliver(order, made)),  # type: ignore[misc]
         )
         try:
@@ -173,7 +173,7 @@ def _change(work: Work, order: Order, ledger: Ledger, used: Candidate, verdict: 
                 raise
             continue
         told = "".join(problem)
-        _mark(work, order, delivered=not told and order.deliver is not None)
+        _note(work, order, told)
         return Ended("changed", True, f"{how}{told or _whereabouts(order)}", "not-written" if told else "")
     raise AssertionError("unreachable: the last try returns or raises")
 
@@ -184,10 +184,16 @@ def _made(rules: Rules, order: Order, account: Account, *, last: bool) -> Secret
     return generate(rules, order.user, secrets.choice, length=12 if shorter else order.length, ipmi=account.ipmi)
 
 
-def _mark(work: Work, order: Order, *, delivered: bool) -> None:
+def _rotation(work: Work, order: Order, *, delivered: bool = False) -> Rotation:
     known = work.journal.rotation(order.user)
     at = known.at if known is not None and delivered and not known.delivered else work.journal.pace.now()
-    work.journal.write_rotation(Rotation(order.user, at, delivered))
+    return Rotation(order.user, at, delivered)
+
+
+def _note(work: Work, order: Order, problem: str) -> None:
+    """How it ended. Where that gets lost, `sync` brings an older password back only if it is told to, as before it."""
+    delivered = not problem and order.deliver is not None
+    work.journal.note_rotation(_rotation(work, order, delivered=delivered))
 
 
 def _deliver(order: Order, password: Secret) -> str:
