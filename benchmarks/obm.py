@@ -55,7 +55,7 @@ def measure() -> list[dict[str, Any]]:
                 _row("  ratio", statistics.median(peer.seconds / one.seconds for one, peer in runs), "x"),
                 _row("  CPU a BMC", 1000 * statistics.median(one.cpu for one in own) / BMCS, "ms"),
                 _row("  CPU a BMC, bare", 1000 * statistics.median(one.cpu for one in bare) / BMCS, "ms"),
-                _row("  memory at most (RSS)", statistics.median(one.mib for one in own), "MiB"),
+                _row("  memory of a process at most (RSS)", statistics.median(one.mib for one in own), "MiB"),
             ]
     return rows
 
@@ -65,7 +65,7 @@ def _row(what: str, figure: float, unit: str) -> dict[str, Any]:
 
 
 class Cost(NamedTuple):
-    """What a process took: seconds that passed, seconds of the processors, the largest resident set."""
+    """What a process and its children took: seconds passed, seconds of processors, the largest resident set of one."""
 
     seconds: float
     cpu: float

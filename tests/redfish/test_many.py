@@ -45,8 +45,12 @@ def run(words: list[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, capture_output=True, text=True, timeout=50, input=stdin, check=False)
 
 
-def test_each_gets_the_password_on_record(bmcs: list[BmcHandle], tmp_path: pathlib.Path) -> None:
-    done = run(command(tmp_path, "-", "--concurrency=3", f"--outputs={tmp_path}/outputs"), listed(bmcs))
+@pytest.mark.parametrize("processes", [0, 1, 2, 5])
+def test_each_gets_the_password_on_record(bmcs: list[BmcHandle], processes: int, tmp_path: pathlib.Path) -> None:
+    done = run(
+        command(tmp_path, "-", "--concurrency=3", f"--processes={processes}", f"--outputs={tmp_path}/outputs"),
+        listed(bmcs),
+    )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["summary"] == {"changed": COUNT}
@@ -92,6 +96,56 @@ def test_ctrl_c_stops_between_bmcs(bmcs: list[BmcHandle], tmp_path: pathlib.Path
     assert told["notBegun"] == [bmc.name for bmc in bmcs]
     assert stderr.splitlines()[-1] == f"Stopped: {COUNT} of {COUNT + 1} were not begun"
     assert sum(bmc.counters()["requests"] for bmc in bmcs) == 0
+
+
+def test_a_signal_to_the_first_of_several_processes_stops_all(bmcs: list[BmcHandle], tmp_path: pathlib.Path) -> None:
+    held, listening = tmp_path / "held", [socket.socket(), socket.socket()]
+    rows = []
+    for one in listening:
+        one.bind(("127.0.0.1", 0))
+        one.listen()
+        one.settimeout(40)
+        rows.append({"address": "127.0.0.1", "port": one.getsockname()[1], "device": f"held{len(rows)}"})
+    held.write_text(json.dumps([*rows, *json.loads(listed(bmcs))]))
+    words = command(tmp_path, str(held), "--concurrency=2", "--processes=2")
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        met = [one.accept()[0] for one in listening]  # each process has begun its first one
+        running.send_signal(signal.SIGINT)
+        for connection in met:
+            connection.close()
+        stdout, stderr = running.communicate(timeout=40)
+    for one in listening:
+        one.close()
+    assert running.returncode == 130, stderr
+    told = json.loads(stdout)
+    assert told["summary"]["unreachable"] == 2
+    # The signal passes through the first process: meanwhile the others may have begun another one each.
+    assert len(told["notBegun"]) >= COUNT - 4
+    untouched = [bmc.name for bmc in bmcs if not bmc.counters()["requests"]]
+    assert told["notBegun"] == untouched
+    assert sorted(host["device"] for host in told["hosts"]) == sorted(
+        {"held0", "held1", *(bmc.name for bmc in bmcs)} - set(untouched)
+    )
+
+
+def test_a_process_that_dies_is_told(bmcs: list[BmcHandle], tmp_path: pathlib.Path) -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        listening.settimeout(40)
+        address, port = listening.getsockname()
+        hosts = tmp_path / "hosts"
+        hosts.write_text(json.dumps([{"address": address, "port": port}, *json.loads(listed(bmcs))]))
+        words = command(tmp_path, str(hosts), "--concurrency=2", "--processes=2")
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+            connection, _ = listening.accept()
+            children = pathlib.Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+            os.kill(int(children[0]), signal.SIGKILL)
+            _, stderr = running.communicate(timeout=40)
+            connection.close()
+    assert running.returncode not in (0, 130)
+    assert "1 of 2 processes died on the way" in stderr
+    assert "Traceback" not in stderr
 
 
 def test_a_person_sees_how_far_it_is(bmcs: list[BmcHandle], tmp_path: pathlib.Path) -> None:

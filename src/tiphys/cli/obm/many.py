@@ -1,6 +1,7 @@
 """The same operation on a list of BMCs: a few at a time, counted, reported as one document.
 
-SIGINT and SIGTERM stop it between BMCs: what has begun is seen through, the rest is reported as not begun.
+SIGINT and SIGTERM stop it between BMCs: what has begun is seen through, the rest is reported as not begun. A long list
+is shared out among several processes (see `processes`).
 """
 
 from __future__ import annotations
@@ -8,14 +9,16 @@ from __future__ import annotations
 import argparse
 import collections
 import contextlib
+import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tiphys.cli.obm.hosts import KEYS, hosts_of
+from tiphys.cli.obm.processes import Told, count_for, in_processes
 from tiphys.cli.obm.report import sentence
 from tiphys.errors import TiphysError, UsageError
 from tiphys.kit.codec import encode
@@ -23,6 +26,8 @@ from tiphys.obm.fleet import in_parallel
 from tiphys.obm.outcomes import OUTCOMES
 
 __all__ = ["run"]
+
+Host = Mapping[str, str]
 
 _INTERRUPTED = 130
 _DIFFERENT = 1
@@ -38,17 +43,36 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("--hosts takes the place of --address and --device")
     if options.concurrency < 1:
         raise UsageError("--concurrency must be 1 at least")
-    hosts = hosts_of(_text(options.hosts), "standard input" if options.hosts == "-" else options.hosts)
+    if options.processes < 0:
+        raise UsageError("--processes must be 0 (as many as are worth it) or more")
+    hosts: list[Host] = list(
+        hosts_of(_text(options.hosts), "standard input" if options.hosts == "-" else options.hosts)
+    )
     report = _Report(options.output, len(hosts))
     stop = threading.Event()
+    children: list[int] = []
+
+    def halt(*_: object) -> None:
+        stop.set()
+        for child in children:
+            os.kill(child, signal.SIGTERM)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, halt)
 
-    def work(host: Mapping[str, str]) -> None:
-        with contextlib.suppress(TiphysError):  # it has been told
-            options.work(_of_one(options, host, report))
+    def work(some: Sequence[Host], concurrency: int, told: Told) -> list[Host]:
+        def one(host: Host) -> None:
+            with contextlib.suppress(TiphysError):  # it has been told
+                options.work(_of_one(options, host, told))
 
-    left = in_parallel(hosts, work, concurrency=options.concurrency, stopped=stop.is_set)
+        return in_parallel(some, one, concurrency=concurrency, stopped=stop.is_set)
+
+    count = options.processes or count_for(len(hosts), options.concurrency)
+    if count == 1:
+        left = work(hosts, options.concurrency, report.add)
+    else:
+        most = options.concurrency
+        left = in_processes(hosts, work, report.add, concurrency=most, count=min(count, most), children=children)
     return report.close([host.get("device") or host["address"] for host in left])
 
 
@@ -61,12 +85,12 @@ def _text(path: str) -> str:
         raise UsageError(f"the list of hosts {path} is no text in UTF-8") from error
 
 
-def _of_one(options: argparse.Namespace, host: Mapping[str, str], report: _Report) -> argparse.Namespace:
+def _of_one(options: argparse.Namespace, host: Host, told: Told) -> argparse.Namespace:
     """The options as they would be for one BMC alone; what they write to files goes to a folder of its own."""
     own = argparse.Namespace(**vars(options))
     for key in KEYS:
         setattr(own, key, host.get(key, getattr(options, key)))
-    own.sink, own.message_file = report.add, ""
+    own.sink, own.message_file = told, ""
     own.shared_credentials = "credentials" not in host
     if options.outputs:
         own.outputs = str(Path(options.outputs) / (own.device or own.address).replace("/", "_"))

@@ -51,6 +51,14 @@ def add_common(parser: argparse.ArgumentParser, *, wait: float, many: bool = Fal
             "device, port, serial, uuid, credentials; - is standard input",
         )
         parser.add_argument("--concurrency", type=int, default=16, metavar="N", help="BMCs at a time; default 16")
+        parser.add_argument(
+            "--processes",
+            type=int,
+            default=0,
+            metavar="N",
+            help="share them out among so many processes (default: one for each 100 BMCs, at most 4 and one a "
+            "processor)",
+        )
     parser.set_defaults(sink=None)
     parser.add_argument("--device", metavar="NAME", help="as the inventory names it (default: the address)")
     parser.add_argument("--port", default="", metavar="N", help="default: as configured, else 443")
