@@ -70,16 +70,15 @@ def test_nothing_of_a_pod_is_left_in_its_worker(on_node, sandbox) -> None:
                 "env": [{"name": "ONLY", "value": f"p{number}"}],
                 "volumeMounts": [{"name": "v", "mountPath": "/v"}],
             }
-            script = "ls /tmp; env | grep ONLY; touch /tmp/left; cd /; ulimit -n 64; umask 077"
+            script = "ls /tmp | grep left; env | grep ONLY; touch /tmp/left; cd /; ulimit -n 64; umask 077"
             seen.append((await node.sh(f"p{number}", f"echo $PPID; {script}", spec=volumes, main=main)).split()[1:])
             assert (await node.sh(f"q{number}", "env | grep ONLY; ulimit -n; umask; pwd")).split()[1:] == ["0022", "/"]
         assert seen == [[f"ONLY=p{number}"] for number in range(5)]
         last = await _worker(node, "last")
         await _until_idle(node)
         async with asyncio.timeout(10):
-            while (
-                len(list(Path(f"/proc/{last}/fd").iterdir())) > 5
-            ):  # its streams, its channel, the namespace it was born in
+            # Its streams, its channel, the namespace it was born in.
+            while len(list(Path(f"/proc/{last}/fd").iterdir())) > 5:
                 await asyncio.sleep(0.01)
 
     on_node(scenario, sandbox=sandbox)
