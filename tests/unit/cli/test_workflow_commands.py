@@ -374,3 +374,14 @@ spec: {schedules: ["0 4 * * *"], workflowSpec: {entrypoint: main, templates: [{n
     assert run("cron", "suspend", "nightly")[1] == "CronWorkflow 'nightly' suspended\n"
     assert re.search(r"^nightly +\d+s +N/A +N/A +0 4 \* \* \* +true$", run("cron", "list")[1], re.MULTILINE)
     assert made(run("submit", "--from", "cronwf/nightly")).startswith("nightly-")
+
+
+def test_the_latest_of_one_second_is_the_one_submitted_last(run: Run, tmp_path: pathlib.Path) -> None:
+    """As a script has them, one after the other; names say nothing of the order."""
+    path = tmp_path / "done.yaml"
+    for name in ("m", "z", "a", "k", "b"):
+        spec = "{entrypoint: d, templates: [{name: d, suspend: {duration: '0'}}]}"
+        path.write_text(f"apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {{name: {name}}}\nspec: {spec}\n")
+        said = run("submit", "--wait", str(path))
+        assert said[0] == 0, said
+        assert re.search(r"^Name: +(\S+)$", run("get", "@latest")[1], re.MULTILINE)[1] == name  # type: ignore[index]

@@ -66,6 +66,10 @@ class Stage:
             # A path stays whole, to be copied.
             _write(textwrap.fill(" ".join(text.split()), 100, break_on_hyphens=False, break_long_words=False) + "\n")
 
+    def lines(self, *texts: str) -> None:
+        """Lines as they are, to be copied."""
+        _write("".join(f"\n{text}\n" for text in texts))
+
     def type(self, line: str, *, code: int = 0) -> str:
         """Show a command line, run it, show what it prints.
 

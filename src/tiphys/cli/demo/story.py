@@ -31,9 +31,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         _tell(stage)
         if options.keep:
-            stage.chapter(
-                "It goes on running", f"Look around with KUBECONFIG={folder}/data/kubeconfig; Ctrl-C ends it."
-            )
+            stage.chapter("It goes on running", "Look around in it with your own commands:")
+            stage.lines(f"export KUBECONFIG={folder}/data/kubeconfig", "Ctrl-C ends it.")
             signal.pause()
     finally:
         stage.end()
