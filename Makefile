@@ -22,7 +22,7 @@ test: $(STAMP) ## the quick suite
 	$(PY) -m pytest -n 2 -m "not conformance and not exhaustive" $(ARGS)
 
 conformance: $(STAMP) ## what needs the real argo, a real Nautobot and other slow peers
-	$(PY) -m pytest -n 2 --dist loadfile -m conformance --timeout 600 $(ARGS)
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m conformance --timeout 600 $(ARGS)
 
 exhaustive: $(STAMP) ## kills at every boundary on every kind of BMC, and the like
 	$(PY) -m pytest -n 2 -m exhaustive --timeout 1200 $(ARGS)
