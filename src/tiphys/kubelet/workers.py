@@ -1,6 +1,6 @@
 """The processes that supervise pods, one after another: forked by the zygote, told by it what to do next.
 
-A fork of Python costs milliseconds in page faults alone (measured: half of what a short step cost), so a worker whose
+A fork of Python costs milliseconds in page faults alone (measured: a third of a short step), so a worker whose
 pod has ended takes the next one. Between two pods it is let go of in three steps, so that nothing which is meant for
 one pod can reach another: it tells the kubelet the pod's end; the kubelet, which will not signal it any more, says so
 to the zygote; the worker then drops the signals that came meanwhile, and only now is ready.
