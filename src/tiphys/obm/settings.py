@@ -11,7 +11,7 @@ from tiphys.obm.identity import ADVICE
 from tiphys.obm.redfish import Auth
 from tiphys.obm.transport import Trust
 
-__all__ = ["KEYS", "Settings", "trust_of"]
+__all__ = ["KEYS", "Settings", "fingerprint_of", "trust_of"]
 
 KEYS = ("port", "tls", "ca.crt", "server-name", "auth", "simulated-speed")
 
@@ -46,7 +46,7 @@ class Settings:
         port, speed, tls, auth = value("port", "443"), value("simulated-speed", "1"), value("tls", "pin"), ""
         if not port.isdigit() or not 0 < int(port) < 65536:
             raise _wrong("port", port, "a port number")
-        if tls not in ("pin", "ca") and not re.fullmatch(r"sha256:[0-9a-fA-F]{64}", tls.replace(" ", "")):
+        if tls not in ("pin", "ca") and not fingerprint_of(tls):
             raise _wrong("tls", tls, "pin, ca or sha256: and 64 hexadecimal digits")
         auth = value("auth", "session")
         if auth not in ("session", "basic"):
@@ -57,12 +57,17 @@ class Settings:
         return cls(int(port), tls, value("ca.crt", ""), value("server-name", ""), kind, float(speed))
 
 
+def fingerprint_of(text: str) -> str:
+    """The digest in what a person wrote as `sha256:HEX`, spaces and colons between octets too; "" for none."""
+    found = re.fullmatch(r"sha256([0-9a-f]{64})", text.replace(" ", "").replace(":", "").lower())
+    return found[1] if found else ""
+
+
 def trust_of(settings: Settings, recorded: str) -> Trust:
     """Which certificate is the right one: the one named, the authorities', or the one recorded at first contact."""
     if settings.tls == "ca":
         return Trust(authority=True, authorities=settings.ca, server_name=settings.server_name)
-    named = settings.tls.partition(":")[2].replace(" ", "").lower()
-    if named:
+    if named := fingerprint_of(settings.tls):
         return Trust(fingerprint=named, advice="If the change is right, set `tls` of the ConfigMap obm to the new one")
     return Trust(fingerprint=recorded, advice=f"{ADVICE[0].upper()}{ADVICE[1:]}")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from tiphys.obm.entry import Target
 from tiphys.obm.journal import Journal
 from tiphys.obm.redfish import Redfish
 from tiphys.obm.replaced import Seen, accept, show
+from tiphys.obm.settings import fingerprint_of
 
 __all__ = ["OPERATIONS"]
 
@@ -49,8 +49,8 @@ def _show(options: argparse.Namespace) -> int:
 
 def _accept(options: argparse.Namespace) -> int:
     def work(bmc: Redfish, journal: Journal, target: Target) -> Seen:
-        fingerprint = options.fingerprint.replace(" ", "").replace(":", "").lower().removeprefix("sha256")
-        if options.fingerprint and not re.fullmatch("[0-9a-f]{64}", fingerprint):
+        fingerprint = fingerprint_of(options.fingerprint)
+        if options.fingerprint and not fingerprint:
             raise UsageError("--fingerprint must be sha256: and 64 hexadecimal digits, as `obm identity show` tells it")
         return accept(bmc, journal, target, fingerprint=fingerprint, any_one=options.yes)
 
