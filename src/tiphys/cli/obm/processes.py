@@ -6,12 +6,13 @@ line of JSON each, and at last which ones it has not begun. Records and leases a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from tiphys.errors import TiphysError
@@ -28,6 +29,7 @@ Work = Callable[[Sequence[Mapping[str, str]], int, Told], list[Mapping[str, str]
 
 _WORTH = 100  # BMCs for one process: a fork costs as much as a few of them
 _MOST = 4
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 def count_for(hosts: int, concurrency: int) -> int:
@@ -51,14 +53,17 @@ def in_processes(
     pipes: dict[int, int] = {}
     for number in range(count):
         reader, writer = os.pipe()
-        child = os.fork()
+        with _no_signals():  # else one that comes between the two would not be passed on to this child
+            child = os.fork()
+            if child:
+                children.append(child)
+            else:
+                children.clear()
         if not child:
-            children.clear()
             share = concurrency // count + (number < concurrency % count)
             _be_child(hosts[number::count], work, share, writer)
         os.close(writer)
         pipes[child] = reader
-        children.append(child)
     left: list[Mapping[str, str]] = []
     whole = set[int]()
     lock = threading.Lock()
@@ -86,6 +91,16 @@ def in_processes(
     return [host for host in hosts if host in left]
 
 
+@contextlib.contextmanager
+def _no_signals() -> Iterator[None]:
+    """Signals that stop the work wait until the end of this."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _be_child(hosts: Sequence[Mapping[str, str]], work: Work, concurrency: int, writer: int) -> NoReturn:
     """Never comes back: what the parent would do at its end is not the child's."""
     code = 1
@@ -104,6 +119,6 @@ def _be_child(hosts: Sequence[Mapping[str, str]], work: Work, concurrency: int, 
     except BaseException:  # noqa: BLE001 - nothing is above it
         traceback.print_exc()
     finally:
-        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
         sys.stderr.flush()
         os._exit(code)
