@@ -48,7 +48,7 @@ def _sections() -> Iterator[str]:
             continue
         yield "| field | type | here | note |\n|---|---|---|---|"
         for field, row in sorted(table[name].items()):
-            limits = [f"only `{'`, `'.join(some)}`" for some in (row.keys, row.values) if some]
+            limits = [f"only `{'`, `'.join(row.values)}`"] if row.values else []
             note = "; ".join(filter(None, [*limits, row.note]))
             yield f"| `{field}` | {_shown(name, field)} | {_WORDS[row.support]} | {note} |"
         yield ""

@@ -15,7 +15,7 @@ from typing import Any
 
 from tiphys.errors import ExpressionError
 from tiphys.workflow.engine.branches import outcome
-from tiphys.workflow.engine.hooks import ExitUse, exit_of_step
+from tiphys.workflow.engine.hooks import ExitHandler, HookUse, Watch, exit_of_step, lifecycle_of
 from tiphys.workflow.engine.launch import add_group, add_skipped
 from tiphys.workflow.engine.leaves import TIMEOUT
 from tiphys.workflow.engine.loops import Ready, loops, prepare
@@ -255,7 +255,8 @@ class TaskExecution:
         self.raw = dag.tasks[name]
         self.group: Node | None = None
         self._waiting = 0
-        self._exits: dict[str, ExitUse | None] = {}
+        self._exits: dict[str, HookUse | None] = {}
+        self._watch: Watch | None = None
 
     @property
     def over(self) -> bool:
@@ -269,11 +270,12 @@ class TaskExecution:
     def begin(self) -> None:
         """Decide whether the task runs, and start it, unless it is over already."""
         dag, node = self.dag, self.dag.task_node(self.name)
+        if node is None and dag.state.paused:
+            return
+        self._watch_over()
         if node is not None and node.fulfilled:
             self._link_again(node)
             self._take_over(node)
-            return
-        if node is None and dag.state.paused:
             return
         try:
             if node is None and not dag.may_run(self.name):
@@ -371,27 +373,50 @@ class TaskExecution:
         self._take_over(node)
 
     def _take_over(self, node: Node) -> None:
+        """A node has ended: the hooks of the task go on to their end, then its exit handler runs."""
+        watch = self._watch if node.name == self._node_name else None
+        if watch is None or not watch.settle(partial(self._run_exit_handler, node)):
+            self._run_exit_handler(node)
+
+    def _run_exit_handler(self, node: Node) -> None:
         handler = self._exits[node.name] if node.name in self._exits else self._exit_of_task()
+        owner = ExitHandler(self.dag, partial(self._handled, node), self._unhandled)
         try:
-            done = partial(self._handled, node)
-            handled = self.dag.run_exit_handler(handler, node, self.name, self.dag, self._scope, done)
+            handled = self.dag.run_exit_handler(handler, node, self.name, owner, self._scope)
         except (ExpressionError, TemplateError) as failure:
-            self.dag.end("Error", str(failure), str(failure))
+            self._unhandled(str(failure))
             return
         if not handled:
             self._handled(node)
 
-    def _exit_of_task(self) -> ExitUse | None:
+    def _unhandled(self, why: str) -> None:
+        """A hook of the task cannot be run."""
+        self.dag.end("Error", why, why)
+
+    def _watch_over(self) -> None:
+        """The hooks of the task; a loop has them as a whole, not for each item."""
+        ready = self._hooks_only()
+        if ready is not None:
+            hooks, targeted = lifecycle_of(ready.step.hooks, ready.raw), self.name in self.dag.targets
+            self._watch = self.dag.watch(
+                hooks, self._node_name, self.name, self.dag, self._scope, self._unhandled, pending=targeted
+            )
+
+    def _exit_of_task(self) -> HookUse | None:
         """The exit handler of the task as a whole: of a TaskGroup, or of a node that was over at a reopening."""
+        ready = self._hooks_only()
+        return exit_of_step(ready.step, ready.raw, self.dag.state.arguments) if ready is not None else None
+
+    def _hooks_only(self) -> Ready | None:
+        """The task with nothing but its hooks; None where it has none, or they cannot be resolved."""
         dag = self.dag
         only = {key: self.raw[key] for key in ("name", "onExit", "hooks") if self.raw.get(key)}
         if len(only) == 1:
             return None
         try:
-            ready = prepare(dag.template, ("exit", self.name), only, self._scope, dag.state.now)
+            return prepare(dag.template, ("exit", self.name), only, self._scope, dag.state.now)[0]
         except (ExpressionError, TemplateError):
             return None
-        return exit_of_step(ready[0].step, ready[0].raw, dag.state.arguments)
 
     def _handled(self, node: Node) -> None:
         """The node has ended, and so has its exit handler."""

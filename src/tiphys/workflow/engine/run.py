@@ -128,6 +128,8 @@ class Run:
             action()
             state.work()
         if self._root is not None:
+            self._root.look()
+            state.work()
             self._adopt_orphans()
             self._root.conclude()
         return self._changes()

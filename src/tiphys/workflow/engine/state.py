@@ -188,6 +188,7 @@ class State:
         self.now = dt.datetime.min.replace(tzinfo=dt.UTC)
         self.stamp = ""
         self._agenda: deque[Callable[[], None]] = deque()
+        self._watches: dict[str, Callable[[], None]] = {}
         self._fetches: dict[tuple[str, str], list[Callable[[], None]]] = {}
 
     # -- the queue ----------------------------------------------------------------------------------------------------
@@ -235,6 +236,7 @@ class State:
             node.finished_at = node.started_at
         self.tree.add(node, parent)
         self.limits.began(node)
+        self._show(node)
 
     def mark(self, node: Node, phase: str, message: str | None = None) -> None:
         """A node's phase and, unless None, its message; an end is final."""
@@ -242,7 +244,9 @@ class State:
             return
         if node.type == "Pod":
             self.pods_running += (phase == "Running") - (node.phase == "Running")
-        node.phase = phase
+        if node.phase != phase:
+            node.phase = phase
+            self._show(node)
         if message is not None:
             node.message = message
         if phase not in FULFILLED:
@@ -258,6 +262,16 @@ class State:
             self.later(gate.admit)
         if self.limits.failed_fast(node.boundary_id):
             self.later(partial(self._fail_fast, node.boundary_id))
+
+    def watch(self, name: str, look: Callable[[], None]) -> None:
+        """Do this whenever the node of this name has another phase, and now, if it is there."""
+        self._watches[name] = look
+        if (node := self.tree.named(name)) is not None:
+            self._show(node)
+
+    def _show(self, node: Node) -> None:
+        if self._watches and (look := self._watches.get(node.name)) is not None:
+            self.later(look)
 
     def abandon_below(self, node: Node) -> None:
         """A node has ended although something under it has not."""

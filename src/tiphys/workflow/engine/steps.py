@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from tiphys.errors import ExpressionError
-from tiphys.workflow.engine.hooks import ExitUse, exit_of_step
+from tiphys.workflow.engine.hooks import ExitHandler, HookUse, Watch, exit_of_step, lifecycle_of
 from tiphys.workflow.engine.launch import add_group, add_skipped
 from tiphys.workflow.engine.leaves import TIMEOUT
 from tiphys.workflow.engine.loops import ItemsError, Ready, loops, prepare
@@ -194,11 +195,14 @@ class GroupExecution(Execution):
             return
         self._waiting += 1
         step = one.step
-        self._plans[name] = _Plan(one.name, step.continue_on, exit_of_step(step, one.raw, self.state.arguments))
+        hooks = lifecycle_of(step.hooks, one.raw)
+        watch = self.steps.watch(hooks, name, one.name, self, self.steps.scope, partial(self.end, "Error"))
+        handler = exit_of_step(step, one.raw, self.state.arguments)
+        self._plans[name] = _Plan(one.name, step.continue_on, handler, watch)
         self.steps.launch(call)
 
     def child_ended(self, node: Node, error: str | None) -> None:
-        """A step has ended: its exit handler runs, if it has one."""
+        """A step has ended: its exit handler runs, if it has one, after its other hooks."""
         if self.over:
             return
         if error == TIMEOUT and node.phase == "Failed":
@@ -208,13 +212,25 @@ class GroupExecution(Execution):
             self.end("Error", f"step group deemed errored due to child {node.name} error: {error}")
             return
         plan = self._plans[node.name]
+        if plan.watch is None or not plan.watch.settle(partial(self._run_exit_handler, node)):
+            self._run_exit_handler(node)
+
+    def _run_exit_handler(self, node: Node) -> None:
+        plan = self._plans[node.name]
+        owner = ExitHandler(self, self._one_less, self._unhandled)
         try:
-            handled = self.steps.run_exit_handler(plan.exit, node, plan.name, self, self.steps.scope, self._one_less)
+            handled = self.steps.run_exit_handler(plan.exit, node, plan.name, owner, self.steps.scope)
         except (ExpressionError, TemplateError) as failure:
-            self.end("Error", str(failure))
+            self._unhandled(str(failure))
             return
         if not handled:
             self._one_less()
+
+    def _unhandled(self, why: str) -> None:
+        """An exit handler cannot be run: an error of the workflow, if these are its own steps, as in Argo."""
+        self.end("Error", why)
+        if self.steps.node.name == self.state.name:
+            self.steps.end("Error", why)
 
     def _one_less(self) -> None:
         self._waiting -= 1
@@ -238,9 +254,12 @@ class GroupExecution(Execution):
 class _Plan:
     """What is to be done once a step has ended."""
 
-    __slots__ = ("continue_on", "exit", "name")
+    __slots__ = ("continue_on", "exit", "name", "watch")
 
-    def __init__(self, name: str, continue_on: ContinueOn | None, exit_handler: ExitUse | None) -> None:
+    def __init__(
+        self, name: str, continue_on: ContinueOn | None, exit_handler: HookUse | None, watch: Watch | None
+    ) -> None:
         self.name = name
         self.continue_on = continue_on
         self.exit = exit_handler
+        self.watch = watch

@@ -183,10 +183,8 @@ class Tree:
     def _parent_of(self, node: Node) -> Node | None:
         """The node that `add` was given as parent, found again by its name."""
         boundary = self.nodes.get(node.boundary_id)
-        if node.name == f"{self.workflow}.onExit":
-            return None
         if node.hooked and not node.retried:
-            return self._named_by_cutting(node.name, ".onExit") or self._named_by_cutting(node.name, ".hooks.")
+            return self._parent_of_hook(node)
         if node.retried:
             return self._named_by_cutting(node.name, "(")
         if boundary is None or node.type == "StepGroup":
@@ -196,6 +194,15 @@ class Tree:
             return self.named(f"{boundary.name}{head}]")
         group = self.named(node.name[: len(boundary.name)] + node.name[len(boundary.name) :].partition("(")[0])
         return group if group is not None and group is not node and group.type == "TaskGroup" else boundary
+
+    def _parent_of_hook(self, node: Node) -> Node | None:
+        """An exit handler counts under its node, other hooks beside theirs; those of the workflow under nothing."""
+        if not node.boundary_id:
+            return None
+        if node.name.endswith(".onExit") and (subject := self._named_by_cutting(node.name, ".onExit")) is not None:
+            return subject
+        subject = self._named_by_cutting(node.name, ".hooks.")
+        return self._parent_of(subject) if subject is not None else None
 
     def _named_by_cutting(self, name: str, at: str) -> Node | None:
         head, found, _ = name.rpartition(at)

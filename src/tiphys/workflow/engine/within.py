@@ -7,7 +7,7 @@ from typing import Any
 
 from tiphys.errors import ExpressionError
 from tiphys.workflow.engine.arguments import outputs_from, scope_within
-from tiphys.workflow.engine.hooks import ExitHandler, ExitUse
+from tiphys.workflow.engine.hooks import ExitHandler, HookUse, Watch
 from tiphys.workflow.engine.launch import launch
 from tiphys.workflow.engine.loops import Ready, ScopeOf
 from tiphys.workflow.engine.nodes import Node
@@ -108,39 +108,72 @@ class Enclosing(Execution):
 
     def run_exit_handler(
         self,
-        handler: ExitUse | None,
+        handler: HookUse | None,
         subject: Node,
         name: str,
-        owner: Execution,
+        owner: ExitHandler,
         scope_of: ScopeOf,
-        done: Callable[[], None],
     ) -> bool:
-        """Run the exit handler of a step's node; `done` is called once it has ended. False where there is none to run.
+        """Run the exit handler of a step's node, for `owner` to wait for. False where there is none to run.
 
         Raises:
             ExpressionError: its expression cannot be evaluated.
             TemplateError: what it speaks of cannot be told.
         """
-        begun = self.state.tree.named(f"{subject.name}.onExit") is not None  # then it is seen through to its end
+        node_name = f"{subject.name}.onExit"
+        begun = self.state.tree.named(node_name) is not None  # then it is seen through to its end
         if handler is None or not subject.completed or not (begun or self.state.limits.allows(on_exit=True)):
             return False
-        scope = dict(scope_of(handler.names, handler.everything))
+        return self._run_hook(handler, subject, name, node_name, owner, scope_of, on_exit=True)
+
+    def watch(
+        self,
+        uses: Mapping[str, HookUse],
+        subject: str,
+        name: str,
+        owner: Owner,
+        scope_of: ScopeOf,
+        failed: Callable[[str], None],
+        *,
+        pending: bool = True,
+    ) -> Watch | None:
+        """Watch over the hooks of the node `subject` of the step `name`; None where it has none.
+
+        Args:
+            pending: they are looked at from when the node is there, not only once it runs.
+        """
+        if not uses:
+            return None
+
+        def start(hook: str, use: HookUse, watch: Owner) -> bool:
+            node = self.state.tree.named(subject)
+            if node is None or (node.phase == "Pending" and not pending):
+                return False
+            return self._run_hook(use, node, name, f"{subject}.hooks.{hook}", watch, scope_of, on_exit=False)
+
+        return Watch(self.state, subject, uses, owner, start, failed)
+
+    def _run_hook(
+        self, use: HookUse, subject: Node, name: str, node_name: str, owner: Owner, scope_of: ScopeOf, *, on_exit: bool
+    ) -> bool:
+        """Run a hook if its expression lets it; one that was begun is seen through to its end."""
+        scope = dict(scope_of(use.names, use.everything))
         prefix = f"{self.role}.{name}"
         scope[f"{prefix}.status"] = subject.phase  # all that an expression may ask of the node itself, as in Argo
-        if not begun and not handler.wanted(scope, self.state.now):
+        if self.state.tree.named(node_name) is None and not use.wanted(scope, self.state.now):
             return False
         own = of_node(self.state.tree, prefix, subject)
         scope |= {name: value for name, value in own.items() if name.startswith(f"{prefix}.outputs.parameters.")}
         call = Call(
-            name=f"{subject.name}.onExit",
-            use=handler.use,
+            name=node_name,
+            use=use.use,
             base=self.template.base,
-            owner=ExitHandler(owner, done),
+            owner=owner,
             boundary=self.node,
-            parent=subject,
+            parent=subject if on_exit else subject.parent,
             parents=(subject,),
-            arguments=handler.arguments.fill(scope, now=self.state.now),
-            on_exit=True,
+            arguments=use.arguments.fill(scope, now=self.state.now),
+            on_exit=on_exit,
             flag={"hooked": True},
             depth=self.task.call.depth + 1,
         )

@@ -29,7 +29,7 @@ ROOTS: Final[Mapping[str, str]] = {
 """The type of `spec` for each kind the table speaks of."""
 
 
-_NAME: Final = re.compile(r"(\w+)(?:\{([^}]*)\}|\(([^)]*)\))?")
+_NAME: Final = re.compile(r"(\w+)(?:\(([^)]*)\))?")
 
 
 class Support(StrEnum):
@@ -46,13 +46,11 @@ class Row:
 
     Attributes:
         note: why it is kept or refused, or what to know of it.
-        keys: of a map, those that are honoured; None for all.
         values: those that are honoured; None for all.
     """
 
     support: Support
     note: str = ""
-    keys: tuple[str, ...] | None = None
     values: tuple[str, ...] | None = None
 
 
@@ -90,7 +88,7 @@ def rows() -> Mapping[str, Mapping[str, Row]]:
             found = _NAME.fullmatch(name)
             if found is None:
                 raise ValueError(f"data/support.txt: {name!r} is no field")
-            current[found[1]] = Row(Support(mark), note.strip(), _listed(found[2]), _listed(found[3]))
+            current[found[1]] = Row(Support(mark), note.strip(), _listed(found[2]))
     return table
 
 
@@ -119,17 +117,13 @@ def _refused(kind: str, obj: Any) -> Iterator[tuple[str, str]]:
                 row = table[type_].get(name)
                 if row is None or row.support is Support.KEPT or _is_empty(item):
                     continue
-                here, below = f"{path}.{name}", item
+                here = f"{path}.{name}"
                 if row.support is Support.REFUSED:
                     yield here, row.note
                     continue
                 if row.values is not None and isinstance(item, str) and "{{" not in item and item not in row.values:
                     yield f"{here}: {item}", f"only {', '.join(row.values)} are"
-                if row.keys is not None and isinstance(item, dict):
-                    only = f"only {', '.join(row.keys)} is"
-                    yield from ((f"{here}.{key}", only) for key in item if key not in row.keys)
-                    below = {key: one for key, one in item.items() if key in row.keys}
-                inner.append((type_of(type_, name) or "any", below, here))
+                inner.append((type_of(type_, name) or "any", item, here))
             pending += reversed(inner)
 
 

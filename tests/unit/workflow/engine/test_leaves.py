@@ -330,7 +330,7 @@ def test_what_lies_deeper_under_an_error_is_given_up_but_for_its_pods() -> None:
     assert world.status["phase"] == "Running"
     world.reopen()
     world.handle(PodReport(world.node("good")["id"], "Succeeded"))
-    assert (world.node("good")["phase"], world.status["phase"]) == ("Succeeded", "Failed")
+    assert (world.node("good")["phase"], world.status["phase"]) == ("Succeeded", "Error")
 
 
 def test_a_stopped_pod_is_told_to_end() -> None:

@@ -39,8 +39,6 @@ REFUSED = {
     "k8s-patch-merge-pod.yaml": "templates[0].resource",
     "k8s-patch-pod.yaml": "templates[0].resource",
     "key-only-artifact.yaml": "templates[1].outputs.artifacts",
-    "life-cycle-hooks-tmpl-level.yaml": "templates[0].steps[0][0].hooks.running",
-    "life-cycle-hooks-wf-level.yaml": "hooks.running",
     "map-reduce.yaml": "templates[0].dag.tasks[1].arguments.artifacts",
     "memoize-simple.yaml": "templates[0].memoize",
     "pod-resources-template-override.yaml": "podResources",
@@ -88,9 +86,8 @@ def test_upstreams_examples_pass_or_the_right_field_is_named() -> None:
 
 
 def test_the_message_names_the_path_and_says_why() -> None:
-    spec = {"templates": [{}, {}, {"containerSet": {"containers": []}}], "hooks": {"exit": {}, "later": {}}}
+    spec = {"templates": [{}, {}, {"containerSet": {"containers": []}}], "podMetadata": {"labels": {}}}
     assert [str(error) for error in not_honoured("Workflow", {"spec": spec})] == [
-        "not supported yet: spec.hooks.later (only exit is)",
         "not supported yet: spec.templates[2].containerSet",
     ]
 
