@@ -46,7 +46,7 @@ STEP = {
     "arguments": ARGUMENTS,
     "withItems": [1, {"a": 2}],
     "when": "1 == 1",
-    "hooks": {"exit": {"template": "leaf", "arguments": ARGUMENTS, "expression": "true"}},
+    "hooks": {name: {"template": "leaf", "arguments": ARGUMENTS, "expression": "true"} for name in ("exit", "on")},
 }
 SPEC: dict[str, Any] = {
     "entrypoint": "main",

@@ -26,7 +26,7 @@ _LEAVES = (POD, _AGAIN, _WAITS, _TIMED, _INNER)
 
 
 @st.composite
-def _step(draw: st.DrawFn, name: str) -> dict[str, Any]:
+def _step(draw: st.DrawFn, name: str, role: str) -> dict[str, Any]:
     step: dict[str, Any] = {"name": name, "template": draw(st.sampled_from([leaf["name"] for leaf in _LEAVES]))}
     match draw(st.integers(0, 6)):
         case 0:
@@ -39,13 +39,16 @@ def _step(draw: st.DrawFn, name: str) -> dict[str, Any]:
             step["onExit"] = "pod"
         case 4:
             step |= {"withItems": ["p", "q"], "when": "'{{item}}' == 'p'"}
+        case 5:
+            ends = {word: f'{role}["{name}"].status == "{word}"' for word in ("Succeeded", "Failed")}
+            step["hooks"] = {word: {"template": "again", "expression": ends[word]} for word in ends}
     return step
 
 
 @st.composite
 def _steps(draw: st.DrawFn) -> dict[str, Any]:
     sizes = draw(st.lists(st.integers(1, 2), min_size=1, max_size=3))
-    groups = [[draw(_step(f"s{at}-{n}")) for n in range(size)] for at, size in enumerate(sizes)]
+    groups = [[draw(_step(f"s{at}-{n}", "steps")) for n in range(size)] for at, size in enumerate(sizes)]
     return {"name": "main", "steps": groups}
 
 
@@ -53,7 +56,7 @@ def _steps(draw: st.DrawFn) -> dict[str, Any]:
 def _dag(draw: st.DrawFn) -> dict[str, Any]:
     tasks: list[dict[str, Any]] = []
     for at in range(draw(st.integers(1, 5))):
-        task = draw(_step(f"t{at}"))
+        task = draw(_step(f"t{at}", "tasks"))
         before = [f"t{n}" for n in range(at) if draw(st.booleans())]
         if before and draw(st.booleans()):
             suffixes = ["", ".Succeeded", ".Failed", ".Skipped", ".Omitted", ".Errored"]
@@ -74,6 +77,8 @@ def _workflows(draw: st.DrawFn) -> dict[str, Any]:
     spec: dict[str, Any] = {"entrypoint": "main", "templates": [main, *_LEAVES]}
     if draw(st.booleans()):
         spec["onExit"] = "pod"
+    if draw(st.integers(0, 3)) == 0:
+        spec["hooks"] = {"on": {"template": "pod", "expression": 'workflow.status != "Succeeded"'}}
     if draw(st.integers(0, 3)) == 0:
         spec["parallelism"] = draw(st.integers(1, 3))
     if draw(st.integers(0, 5)) == 0:
