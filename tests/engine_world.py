@@ -216,7 +216,7 @@ class World:
         elif self.pods:
             node_id = next(iter(self.pods))
             report = self.answer(self.pods.pop(node_id))
-            if self.status["nodes"][node_id]["phase"] == "Pending":
+            if self.status["nodes"][node_id].get("phase", "Pending") == "Pending":
                 self.handle(PodReport(node_id, "Running", host=report.host))
             self.handle(report)
         elif self.requests and self.http is not None:

@@ -127,11 +127,12 @@ class Node:
         return bool(self.flag and self.flag.get("retried"))
 
     @classmethod
-    def from_api(cls, row: Mapping[str, Any]) -> Node:
-        """A node out of `status.nodes`."""
+    def from_api(cls, node_id: str, row: Mapping[str, Any]) -> Node:
+        """A node out of `status.nodes`, where it stands as `node_id`; a client may have left out any of its fields."""
         known = {name: row[key] for key, name in _FIELDS.items() if row.get(key) is not None}
-        known.setdefault("started_at", "")
-        known.setdefault("display_name", known["name"])
+        name = known.setdefault("name", node_id)
+        missing = {"display_name": name, "type": "", "phase": "Pending", "started_at": ""}
+        known = {**missing, **known, "id": node_id}
         known["children"] = dict.fromkeys(row.get("children") or ())
         known["outbound"] = row.get("outboundNodes")
         extra = {key: value for key, value in row.items() if key not in _FIELDS}

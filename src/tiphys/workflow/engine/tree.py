@@ -25,7 +25,7 @@ class Tree:
 
     def __init__(self, workflow: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
         self.workflow = workflow
-        self.nodes: dict[str, Node] = {node_id: Node.from_api(row) for node_id, row in rows.items()}
+        self.nodes: dict[str, Node] = {node_id: Node.from_api(node_id, row) for node_id, row in rows.items()}
         self.tally = Tally()
         self._changed: dict[str, None] = {}
         self._later: dict[str, int] = {}  # changes of each row that may wait
