@@ -75,7 +75,10 @@ def _start(state: State, kind: Kind, task: Task, inputs: dict[str, Any] | None) 
     node = state.tree.named(task.call.name)
     task.new = node is None
     if node is None:
-        node = _create(state, task.call, kind.node_type, kind.phase, inputs)
+        call = task.call
+        if kind is state.kinds.retry and call.flag:  # of a hook
+            call = replace(call, flag={**call.flag, "retried": True})
+        node = _create(state, call, kind.node_type, kind.phase, inputs)
     else:
         _link(state, task.call, node)
         if not node.started_at:  # a resubmission has what must run again without moments

@@ -123,8 +123,8 @@ class Node:
 
     @property
     def retried(self) -> bool:
-        """It is one of the attempts of a Retry node."""
-        return bool(self.flag and self.flag.get("retried"))
+        """It is one of the attempts of a Retry node. (Argo gives the flag to the Retry nodes of hooks, too.)"""
+        return self.type != "Retry" and bool(self.flag and self.flag.get("retried"))
 
     @classmethod
     def from_api(cls, node_id: str, row: Mapping[str, Any]) -> Node:

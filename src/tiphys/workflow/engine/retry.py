@@ -163,9 +163,9 @@ class RetryExecution(Execution):
     def _verdict(self, attempts: list[Node], last: Node) -> str | dt.datetime | None:
         """None for one more attempt, a moment to wait for, or the message with which it is over."""
         strategy, limits = self._strategy, self.state.limits
-        if limits.shutdown and not limits.allows(on_exit=self.task.call.on_exit):
+        if limits.shutdown:  # of an exit handler as well
             return f"Stopped with strategy '{limits.shutdown}'"
-        if limits.past_deadline(self.state.now) and not self.task.call.on_exit:
+        if limits.past_deadline(self.state.now):
             return f"retry exceeded workflow deadline {format_value(limits.deadline)}"
         limit = _whole(strategy.limit)
         exhausted = limit is not None and len(attempts) > limit

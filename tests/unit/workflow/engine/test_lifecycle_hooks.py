@@ -91,15 +91,16 @@ def test_a_hook_of_a_retried_step_hangs_beside_the_attempts() -> None:
     assert world.node("a(1)")["nodeFlag"] == {"retried": True}
 
 
-def test_a_hook_that_retries_is_hooked_and_its_attempts_are_both() -> None:
+def test_a_hook_that_retries_is_flagged_as_its_attempts_are() -> None:
     again = {**POD, "name": "again", "retryStrategy": {"limit": 1}}
     hooks = {"late": when("steps.a.status == 'Succeeded'", "again"), "exit": {"template": "again"}}
     world = World(workflow(steps_of(step("a", hooks=hooks), templates=(again, POD))))
     world.answer = lambda command: ended(command, "Failed" if command.node_name.endswith("(0)") else "Succeeded")
     world.play()
     for name in ("wf[0].a.hooks.late", "wf[0].a.onExit"):
-        assert (world.node(name)["type"], world.node(name)["nodeFlag"]) == ("Retry", HOOKED)
-        assert world.node(f"{name}(1)")["nodeFlag"] == {"hooked": True, "retried": True}
+        both = {"hooked": True, "retried": True}  # the Retry node, too, in Argo
+        assert world.node(name)["type"] == "Retry"
+        assert world.node(name)["nodeFlag"] == world.node(f"{name}(1)")["nodeFlag"] == both
     assert world.status["phase"] == "Succeeded"
 
 
@@ -296,3 +297,37 @@ def test_the_hooks_of_a_workflow_whose_entry_is_retried_are_no_attempts() -> Non
     assert (world.status["phase"], world.status["progress"]) == ("Failed", "2/4")
     assert world.node("wf.hooks.running")["nodeFlag"] == world.node("wf.hooks.failed")["nodeFlag"] == HOOKED
     assert (world.node("wf")["type"], world.node("wf")["message"]) == ("Retry", "No more retries left")
+
+
+def test_an_exit_handler_that_retries_is_taken_up_by_a_restart_at_any_moment() -> None:
+    again = {**POD, "name": "again", "retryStrategy": {"limit": 1}}
+    late = when("steps.a.status == 'Succeeded'", "again")
+    spec = steps_of(step("a", "again", hooks={"late": late, "exit": {"template": "again"}}), templates=(again, POD))
+    world = World(workflow({**spec, "onExit": "again"}))
+    world.answer = lambda command: ended(command, "Failed" if command.node_name.endswith("(0)") else "Succeeded")
+    while not world.run.finished:
+        world.step()
+        world.reopen()
+    assert (world.status["phase"], world.status["progress"]) == ("Succeeded", "4/8")
+    assert [node["phase"] for node in world.status["nodes"].values() if node["type"] == "Retry"] == ["Succeeded"] * 4
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        ({"shutdown": "Stop"}, "Stopped with strategy 'Stop'"),
+        ({"activeDeadlineSeconds": 1}, "retry exceeded workflow deadline 2026-11-23 12:00:01 +0000 UTC"),
+    ],
+)
+def test_an_exit_handler_is_not_tried_again_in_a_workflow_that_is_stopped_or_out_of_time(
+    edit: dict[str, Any], message: str
+) -> None:
+    again = {**POD, "name": "again", "retryStrategy": {"limit": 3}}
+    world = World(workflow(steps_of(step("a"), templates=(POD, again), onExit="again")))
+    world.begin()
+    world.finish_pod("a", None)
+    world.edit({"spec": edit})
+    world.tick(2)
+    world.finish_pod("wf.onExit(0)", ended(world.pods[world.node("wf.onExit(0)")["id"]], "Failed"))
+    assert (world.node("wf.onExit")["phase"], world.node("wf.onExit")["message"]) == ("Failed", message)
+    assert world.run.finished
