@@ -55,6 +55,7 @@ class StepsExecution(Enclosing):
         if node is None and (group := tree.named(self.group_name(at))) is not None:
             head = f"{self.group_name(at)}.{name}("
             items = [child for child in tree.children(group) if child.name.startswith(head)]
+            node = group  # whose id, phase and moments are those of the loop
         return self.scope_of_step(name, node, items, step)
 
     def advance(self) -> None:

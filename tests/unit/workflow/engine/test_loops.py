@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine_world import World, dag_of, outcomes, run_of, step, steps_of, values, workflow
+from engine_world import POD, World, dag_of, outcomes, run_of, step, steps_of, values, workflow
 
 SHOW = run_of("show")
 
@@ -252,3 +252,13 @@ def test_what_is_no_list_is_told_in_gos_words(text: str, why: str) -> None:
 
 def test_a_list_that_is_null_is_empty() -> None:
     assert spread(withParam="null", p="{{item}}").node("a")["message"] == "Skipped, empty params"
+
+
+@pytest.mark.parametrize(("shape", "role", "stands_for_it"), [(steps_of, "steps", "wf[0]"), (dag_of, "tasks", "wf.a")])
+def test_a_loop_has_the_id_and_the_status_of_the_node_that_stands_for_it(
+    shape: Any, role: str, stands_for_it: str
+) -> None:
+    told = step("b", "show", p=f"{{{{{role}.a.status}}}} {{{{{role}.a.id}}}}")
+    told |= {"dependencies": ["a"]} if shape is dag_of else {}
+    world = World(workflow(shape(step("a", withItems=[1, 2]), told, templates=(POD, run_of("show"))))).play()
+    assert world.created[-1].template["container"]["command"][1] == f"Succeeded {world.node(stands_for_it)['id']}"
