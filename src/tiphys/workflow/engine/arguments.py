@@ -11,10 +11,9 @@ from tiphys.workflow.engine import names as naming
 from tiphys.workflow.engine.scopes import of_inputs
 from tiphys.workflow.engine.substitution import Pattern, fill_text
 from tiphys.workflow.engine.templates import Library, Resolved, TemplateError
-from tiphys.workflow.engine.values import any_string
+from tiphys.workflow.engine.values import any_string, parameters_json
 from tiphys.workflow.engine.variables import Variables
 from tiphys.workflow.expr import lang, tags
-from tiphys.workflow.expr.golang import marshal
 
 __all__ = [
     "ABSENT",
@@ -183,7 +182,7 @@ def scope_within(
         if parameter.value_from is not None and parameter.value_from.path:
             within[f"outputs.parameters.{parameter.name}.path"] = parameter.value_from.path
     if inputs and "inputs.parameters" in names:
-        within["inputs.parameters"] = marshal(inputs.get("parameters") or [])
+        within["inputs.parameters"] = parameters_json(inputs.get("parameters") or [])
     return within
 
 

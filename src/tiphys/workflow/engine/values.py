@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from tiphys.workflow.expr.golang import format_value, marshal
 
-__all__ = ["any_string", "humanize", "item_text"]
+__all__ = ["any_string", "humanize", "item_text", "parameters_json"]
+
+# The fields of Argo's Parameter and ValueFrom, in the order of its Go types.
+_PARAMETER: Final = ("name", "default", "value", "valueFrom", "globalName", "enum", "description")
+_VALUE_FROM: Final = ("path", "event", "parameter", "supplied", "configMapKeyRef", "default", "expression")
 
 
 def any_string(value: Any) -> str:
@@ -17,6 +22,21 @@ def any_string(value: Any) -> str:
     if isinstance(value, dict | list) or value is None:
         return marshal(value)
     return format_value(value)
+
+
+def parameters_json(parameters: Iterable[Mapping[str, Any]]) -> str:
+    """`workflow.parameters` and `inputs.parameters`: a list of parameters as JSON."""
+    return marshal([_ordered(parameter) for parameter in parameters], sort=False)
+
+
+def _ordered(parameter: Mapping[str, Any]) -> dict[str, Any]:
+    row = {key: parameter[key] for key in (*_PARAMETER, *parameter) if key in parameter}
+    for key in ("default", "value"):
+        if key in row:
+            row[key] = any_string(row[key])
+    if isinstance(source := row.get("valueFrom"), dict):
+        row["valueFrom"] = {key: source[key] for key in (*_VALUE_FROM, *source) if key in source}
+    return row
 
 
 def item_text(item: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from tiphys.kit.clock import from_rfc3339
 from tiphys.workflow.engine.names import pod_name
 from tiphys.workflow.engine.nodes import Node
-from tiphys.workflow.engine.values import any_string
+from tiphys.workflow.engine.values import any_string, parameters_json
 from tiphys.workflow.expr.golang import marshal, quote
 
 __all__ = ["Variables", "failures"]
@@ -81,12 +81,8 @@ class Variables:
 
 
 def _parameters_json(spec: Mapping[str, Any]) -> str:
-    parameters = (spec.get("arguments") or {}).get("parameters") or []
-    shown = [
-        {key: any_string(value) if key in ("value", "default") else value for key, value in parameter.items()}
-        for parameter in parameters
-    ]
-    return marshal(shown) if shown else "null"
+    parameters = (spec.get("arguments") or {}).get("parameters")
+    return parameters_json(parameters) if parameters else "null"
 
 
 def _written(name: str, pairs: Mapping[str, str]) -> dict[str, str]:
@@ -118,7 +114,7 @@ def failures(nodes: Iterable[Node], workflow: str) -> str:
         for node in nodes
         if node.failed
     ]
-    return quote(marshal(rows) if rows else "null")
+    return quote(marshal(rows, sort=False) if rows else "null")
 
 
 def _template(node: Node) -> str:

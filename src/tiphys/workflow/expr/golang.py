@@ -119,14 +119,18 @@ def _format_time(value: dt.datetime) -> str:
     return f"{value:%Y-%m-%d %H:%M:%S}{fraction} {zone}"
 
 
-def marshal(value: Any, *, html: bool = True) -> str:
+def marshal(value: Any, *, html: bool = True, sort: bool = True) -> str:
     """JSON as `json.Marshal` writes it: compact, keys sorted, whole floats without a point, `<>&` escaped.
+
+    Args:
+        html: escape `<>&`.
+        sort: the keys, as those of a Go map; else they are the fields of a struct, in their order.
 
     Raises:
         ExpressionError: the value has no JSON (a function, NaN, infinity).
     """
     try:
-        text = encode(_jsonable(value), sort=True).decode()
+        text = encode(_jsonable(value), sort=sort).decode()
     except (TypeError, RecursionError) as error:
         raise ExpressionError(f"json: unsupported type: {type_name(value)}") from error
     return text.translate(_HTML) if html else text

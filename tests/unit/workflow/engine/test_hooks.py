@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -28,8 +29,16 @@ def test_it_runs_at_the_end_and_knows_how_it_went() -> None:
     assert (node["phase"], node["nodeFlag"], node["type"]) == ("Succeeded", {"hooked": True}, "Pod")
     status, _, failures = world.created[-1].template["container"]["args"][0].partition(" ")
     assert status == "Failed"
-    assert '\\"displayName\\":\\"wf\\"' in failures
-    assert '\\"message\\":\\"main: Error (exit code 1)\\"' in failures
+    [told] = json.loads(json.loads(failures))
+    assert list(told) == [
+        "displayName",
+        "message",
+        "templateName",
+        "phase",
+        "podName",
+        "finishedAt",
+    ]  # as in Argo's type
+    assert (told["displayName"], told["message"]) == ("wf", "main: Error (exit code 1)")
     assert world.created[-1].on_exit
     assert (world.status["phase"], world.status["message"]) == ("Failed", "main: Error (exit code 1)")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tiphys.workflow.engine.values import any_string, humanize, item_text
+from tiphys.workflow.engine.values import any_string, humanize, item_text, parameters_json
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,15 @@ def test_an_items_text_is_json_without_escapes_for_browsers() -> None:
 )  # fmt: skip
 def test_a_span_of_time_for_people(seconds: int, text: str) -> None:
     assert humanize(dt.timedelta(seconds=seconds)) == text
+
+
+def test_parameters_as_json_have_their_fields_in_the_order_of_argos_type() -> None:
+    source = {"default": "d", "configMapKeyRef": {"name": "c", "key": "k"}}
+    rows = [
+        {"value": 1, "enum": ["1"], "description": "<", "default": True, "name": "a"},
+        {"valueFrom": source, "name": "b"},
+    ]
+    assert parameters_json(rows) == (
+        '[{"name":"a","default":"true","value":"1","enum":["1"],"description":"\\u003c"},'
+        '{"name":"b","valueFrom":{"configMapKeyRef":{"name":"c","key":"k"},"default":"d"}}]'
+    )
