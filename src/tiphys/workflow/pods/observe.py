@@ -16,6 +16,7 @@ __all__ = ["observe", "outputs_expected", "reporting_account", "resources_durati
 _ENDED_BY_US = (137, 143)
 # Kubernetes' word for a container whose end nobody saw.
 _NOBODY_SAW = "ContainerStatusUnknown"
+_NO_INTERPRETER = f'"{keys.SCRIPT_DIR}/script": permission denied'
 _MI_100 = 100 * 1024 * 1024 * 1000  # 100Mi, in thousandths of a byte
 _GI_10 = 10 * 1024**3 * 1000
 _UNIT = {"memory": _MI_100, "storage": _GI_10, "ephemeral-storage": _GI_10}
@@ -105,6 +106,8 @@ def _failed(meta: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[LeafPha
         message = f"{name}: {terminated.get('reason', '')} (exit code {code})"
         if said := terminated.get("message"):
             message += f": {said}"
+            if _NO_INTERPRETER in said:
+                message += ": the script has no `command:` to run it, and its image brings none here"
         return "Failed", message
     if not seen:
         return "Failed", f"can't find failed message for pod {meta['name']} namespace {meta.get('namespace', '')}"

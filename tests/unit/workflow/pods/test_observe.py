@@ -125,3 +125,9 @@ def test_resources_are_counted_as_argo_counts_them():
     spec = {"containers": [{"name": "main", "resources": resources}, {"name": "not-started"}]}
     assert resources_duration(spec, status) == {"cpu": 360, "memory": 450, "nvidia.com/gpu": 180}
     assert resources_duration({}, {}) == {}
+
+
+def test_a_script_that_nothing_runs_says_what_it_lacks():
+    said = 'exec: "/argo/staging/script": permission denied'
+    _, message = verdict(pod("Failed", terminated("main", 128, "StartError", said)), None)
+    assert message.startswith(f"main: StartError (exit code 128): {said}: the script has no `command:`")
