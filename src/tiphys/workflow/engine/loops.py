@@ -27,6 +27,9 @@ ScopeOf = Callable[[frozenset[str], bool], Mapping[str, Any]]
 
 _MAX_ITEMS: Final = 100_000  # of a sequence: a slip of the pen must not fill the memory
 _LOOPS: Final = ("withItems", "withParam", "withSequence")
+_LATER: Final = ("when", "hooks", "onExit")  # what of a step is resolved at another time than its arguments
+_ROLES: Final = ("steps", "tasks")
+_NOT_RUN: Final = ("Skipped", "Omitted")
 
 
 class ItemsError(TemplateError):
@@ -81,14 +84,15 @@ def prepare(template: Resolved, key: Any, raw: Mapping[str, Any], scope_of: Scop
     """
     when_pattern = template.pattern((key, "when"), raw.get("when") or "")
     pattern = template.pattern((key, "step"), {name: value for name, value in raw.items() if name != "when"})
+    needed = template.pattern((key, "needed"), {name: value for name, value in raw.items() if name not in _LATER}).plain
     when = when_pattern.raw
     if when_pattern.tagged:
         when = when_pattern.fill(scope_of(when_pattern.names, when_pattern.nested), now=now)
     if loops(raw):
-        return _spread(pattern, raw, when, scope_of, now)
+        return _spread(pattern, needed, raw, when, scope_of, now)
     if when and not condition.evaluate(when):
         return [Ready.to_skip(raw, _when_false(when))]
-    return [_ready(_resolve(pattern, scope_of, now))]
+    return [_ready(_resolve(pattern, needed, scope_of, now))]
 
 
 def _when_false(when: str) -> str:
@@ -102,11 +106,17 @@ def _ready(raw: Mapping[str, Any], name: str = "") -> Ready:
         raise TemplateError(f"step {raw.get('name', '')!r} cannot be read: {error}") from error
 
 
-def _resolve(pattern: Pattern, scope_of: ScopeOf, now: dt.datetime) -> dict[str, Any]:
-    """The step filled in; of an argument that is nothing but a reference to an absent output, only that is left."""
+def _resolve(pattern: Pattern, needed: frozenset[str], scope_of: ScopeOf, now: dt.datetime) -> dict[str, Any]:
+    """The step filled in; of an argument that is nothing but a reference to an absent output, only that is left.
+
+    Raises:
+        TemplateError: a step that has run has not what is needed of it. (Argo 4 waits for it, for ever.)
+    """
     if not pattern.tagged:
         return dict(pattern.raw)
-    scope = scope_of(pattern.names, pattern.nested)
+    scope = dict(scope_of(pattern.names, pattern.nested))
+    for name in sorted(needed):
+        _require(name, scope)
     absent = [name for name in pattern.names if name in scope and scope[name] is None]
     if not absent:
         return dict(pattern.fill(scope, now=now))
@@ -128,14 +138,27 @@ def _resolve(pattern: Pattern, scope_of: ScopeOf, now: dt.datetime) -> dict[str,
     return dict(rest.fill(scope, now=now))
 
 
+def _require(name: str, scope: dict[str, Any]) -> None:
+    """Of a step that did not run, what it has not is absent."""
+    root, _, rest = name.partition(".")
+    if root not in _ROLES or name in scope or "." not in rest:
+        return
+    status = f"{root}.{rest.partition('.')[0]}.status"
+    if scope.get(status) not in _NOT_RUN:
+        raise TemplateError(f"failed to resolve {{{{{name}}}}}: that step has no such value")
+    scope[name] = None
+
+
 def _compact(value: Any) -> str:
     return value.replace(" ", "") if isinstance(value, str) else ""
 
 
-def _spread(pattern: Pattern, raw: Mapping[str, Any], when: str, scope_of: ScopeOf, now: dt.datetime) -> list[Ready]:
+def _spread(
+    pattern: Pattern, needed: frozenset[str], raw: Mapping[str, Any], when: str, scope_of: ScopeOf, now: dt.datetime
+) -> list[Ready]:
     """A loop: the step once for each item."""
     never = _known_false(when)
-    body = _resolve(pattern, scope_of, now)
+    body = _resolve(pattern, frozenset() if never else needed, scope_of, now)
     try:
         items = _items(body)
     except ItemsError:

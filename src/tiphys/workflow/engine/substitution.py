@@ -25,10 +25,11 @@ class Pattern:
     Attributes:
         raw: the value as it stands; never changed, and returned itself where it holds no tag.
         names: the variables its tags speak of; those of an inner tag only, where tags are nested.
+        plain: those of them that are not spoken of in expressions only.
         nested: some tag holds another one, so that `names` is not all.
     """
 
-    __slots__ = ("_plan", "names", "nested", "raw")
+    __slots__ = ("_plan", "names", "nested", "plain", "raw")
 
     def __init__(self, raw: Any) -> None:
         """Walk the value.
@@ -40,6 +41,7 @@ class Pattern:
         found: list[str] = []
         self._plan = _plan(raw, found)
         self.names = frozenset().union(*map(tags.names, found)) if found else _NO_NAMES
+        self.plain = frozenset().union(*(tags.names(text, expressions=False) for text in found)) if found else _NO_NAMES
         self.nested = any(_NESTED.search(text) for text in found)
 
     @property

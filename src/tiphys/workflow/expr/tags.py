@@ -84,8 +84,11 @@ def substitute(
     return "".join(filled)
 
 
-def names(text: str) -> frozenset[str]:
+def names(text: str, *, expressions: bool = True) -> frozenset[str]:
     """The variables that the tags of a text speak of; of an expression, those it cannot do without.
+
+    Args:
+        expressions: count what expressions speak of.
 
     Raises:
         ExpressionError: a tag is not closed.
@@ -97,7 +100,7 @@ def names(text: str) -> frozenset[str]:
         if isinstance(piece, str):
             continue
         if piece.expression is not None:
-            found |= piece.needs or frozenset()
+            found |= (piece.needs or frozenset()) if expressions else frozenset()
         else:
             found.add(piece.inner or piece.name)
     return frozenset(found)

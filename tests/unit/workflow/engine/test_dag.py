@@ -147,7 +147,10 @@ def test_tasks_speak_of_those_before_them_however_far() -> None:
     world.answer = outcomes(a={"result": "42"})
     world.play()
     assert world.node("c")["inputs"]["parameters"][0]["value"] == "42"
-    assert world.node("stranger")["inputs"]["parameters"][0]["value"] == "{{tasks.a.outputs.result}}"
+    assert world.node("stranger")["phase"] == "Error"
+    assert (
+        world.node("stranger")["message"] == "failed to resolve {{tasks.a.outputs.result}}: that step has no such value"
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from engine_world import POD, World, outcomes, run_of, step, steps_of, workflow
+from typing import Any
+
+import pytest
+
+from engine_world import POD, World, dag_of, outcomes, run_of, step, steps_of, workflow
 
 
 def test_groups_run_one_after_another() -> None:
@@ -35,18 +39,35 @@ def test_continue_on_forgives_what_it_names() -> None:
 
 def test_a_step_sees_outputs_of_groups_before_not_of_its_own() -> None:
     shows = run_of("show")
-    spec = steps_of(
-        [step("a"), step("same", "show", p="{{steps.a.outputs.result}}")],
-        step("b", "show", p="{{steps.a.outputs.result}}"),
-        templates=(shows, {"name": "pod", "container": {"image": "x"}}),
-    )
-    world = World(workflow(spec), outcomes(a={"result": "42"})).play()
-    commands = {
-        command.node_name: command.template["container"]["command"][1]
-        for command in world.created
-        if "command" in command.template["container"]
-    }
-    assert commands == {"wf[0].same": "{{steps.a.outputs.result}}", "wf[1].b": "42"}
+    told = step("b", "show", p="{{steps.a.outputs.result}}")
+    templates = (shows, {"name": "pod", "container": {"image": "x"}})
+    world = World(workflow(steps_of(step("a"), told, templates=templates)), outcomes(a={"result": "42"})).play()
+    assert world.created[-1].template["container"]["command"] == ["echo", "42"]
+    world = World(workflow(steps_of([step("a"), told], templates=templates))).play()
+    assert "failed to resolve {{steps.a.outputs.result}}" in world.status["message"]
+
+
+@pytest.mark.parametrize("shape", [steps_of, dag_of])
+def test_no_step_is_given_the_name_of_a_value_that_is_not_there(shape: Any) -> None:
+    role = "tasks" if shape is dag_of else "steps"
+    reference = f"{{{{{role}.a.outputs.parameters.o}}}}"
+    after = {"dependencies": ["a"]} if shape is dag_of else {}
+    giver = {**POD, "name": "giver", "outputs": {"parameters": [{"name": "o", "valueFrom": {"path": "/o"}}]}}
+    first = step("a", "giver", continueOn={"failed": True})
+    spec = shape(first, step("b", "show", p=f"x-{reference}", **after), templates=(giver, run_of("show")))
+    world = World(workflow(spec), outcomes(a="Failed")).play()
+    assert [command.node_name for command in world.created] == [world.node("a")["name"]]
+    assert world.status["phase"] == ("Error" if shape is dag_of else "Failed")
+    ended_here = world.node("b" if shape is dag_of else "[1]")
+    assert f"failed to resolve {reference}: that step has no such value" in ended_here["message"]
+
+
+def test_a_value_of_a_loop_over_nothing_is_absent_and_an_input_has_its_default() -> None:
+    show = run_of("show")
+    show["inputs"]["parameters"][0]["default"] = "none"
+    told = step("b", "show", p="{{steps.a.outputs.result}}")
+    world = World(workflow(steps_of(step("a", withParam="[]"), told, templates=(POD, show)))).play()
+    assert world.created[-1].template["container"]["command"] == ["echo", "none"]
 
 
 def test_standard_output_is_captured_only_where_it_is_spoken_of() -> None:
