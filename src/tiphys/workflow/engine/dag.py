@@ -306,14 +306,10 @@ class TaskExecution:
             scope |= self.dag.outputs_of(name)
         return scope
 
-    def _call(self, ready: Ready, owner: Owner, name: str, parent: Node, parents: tuple[Node, ...]) -> Call:
-        call = self.dag.call(ready, owner, name, parent, parents)
-        self._exits[name] = exit_of_step(ready.step, ready.raw, self.dag.state.arguments)
-        return call
-
     def _start_one(self, ready: Ready) -> None:
         parents = self.dag.parents_of(self.name)
-        call = self._call(ready, self, self._node_name, self.dag.node, parents)
+        call = self.dag.call(ready, self, self._node_name, self.dag.node, parents)
+        self._exits[self._node_name] = exit_of_step(ready.step, ready.raw, self.dag.state.arguments)
         if ready.skipped or ready.error:
             node = add_skipped(
                 self.dag.state, call, "Error" if ready.error else "Skipped", ready.error or ready.skipped
@@ -332,9 +328,11 @@ class TaskExecution:
         self.group = add_group(state, group_call, "TaskGroup")
         TaskGroupExecution(self, self.group)
         self._waiting = len(ready) + 1
+        handler = self._exit_of_task()  # that of the task as it stands, for each item: it knows of none, as in Argo
         for one in ready:
             name = f"{dag.node.name}.{one.name}"
-            call = self._call(one, self, name, self.group, (self.group,))
+            call = dag.call(one, self, name, self.group, (self.group,))
+            self._exits[name] = handler
             if one.skipped or one.error:
                 if (known := state.tree.named(name)) is not None:
                     state.tree.link(self.group, known)

@@ -182,3 +182,12 @@ def test_a_restart_in_the_middle_of_a_handler_waits_for_it() -> None:
     assert [command.node_name for command in world.pods.values()] == ["wf.onExit"]
     world.play()
     assert world.status["phase"] == "Failed"
+
+
+@pytest.mark.parametrize(("shape", "told"), [(steps_of, ["0", "1"]), (dag_of, ["{{item}}", "{{item}}"])])
+def test_the_handlers_of_a_steps_loop_know_its_item_and_those_of_a_dag_do_not(shape: Any, told: list[str]) -> None:
+    hook = {"template": "show", "arguments": {"parameters": [{"name": "p", "value": "{{item}}"}]}}
+    spec = shape(step("a", withItems=[0, 1], hooks={"exit": hook}), templates=(POD, run_of("show")))
+    world = World(workflow(spec)).play()
+    handlers = [node for node in world.status["nodes"].values() if node["name"].endswith(").onExit")]
+    assert [node["inputs"]["parameters"][0]["value"] for node in handlers] == told
