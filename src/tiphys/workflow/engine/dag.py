@@ -6,26 +6,23 @@ wait for it, and a count of what each still waits for, make the work after an ev
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections.abc import Iterable
 from functools import partial
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from tiphys.errors import ExpressionError
 from tiphys.workflow.engine.branches import outcome
+from tiphys.workflow.engine.graph import Graph
 from tiphys.workflow.engine.hooks import ExitHandler, HookUse, Watch, exit_of_step, lifecycle_of
 from tiphys.workflow.engine.launch import add_group, add_skipped
 from tiphys.workflow.engine.leaves import TIMEOUT
 from tiphys.workflow.engine.loops import Ready, loops, prepare
 from tiphys.workflow.engine.nodes import Node
 from tiphys.workflow.engine.scopes import mentioned
-from tiphys.workflow.engine.state import Call, Execution, Owner, State, Task
+from tiphys.workflow.engine.state import Execution, State, Task
 from tiphys.workflow.engine.templates import TemplateError
 from tiphys.workflow.engine.within import Enclosing, use_of
-from tiphys.workflow.expr import depends
-from tiphys.workflow.expr.depends import Depends, TaskResult, TaskState
+from tiphys.workflow.expr.depends import TaskResult, TaskState
 
 __all__ = ["DagExecution", "start_dag"]
 
@@ -50,15 +47,11 @@ class DagExecution(Enclosing):
 
     def __init__(self, state: State, node: Node, task: Task) -> None:
         super().__init__(state, node, task)
-        self.tasks: dict[str, dict[str, Any]] = {}
-        self.targets: list[str] = []
-        self.depends: dict[str, Depends] = {}
+        self.graph = Graph({})
         self._waiters: dict[str, list[str]] = {}
         self._missing: dict[str, int] = {}
         self._unsettled: set[str] = set()
-        self._places: dict[str, int] = {}  # of the tasks, in an order in which each comes after those it depends on
         self._spoilt: dict[str, str] = {}  # loops whose results make no list, and why
-        self._ancestry: dict[str, int] = {}  # of each task those before it, a bit for each place
 
     def begin(self) -> None:
         """Find out what depends on what, and start what depends on nothing."""
@@ -67,17 +60,17 @@ class DagExecution(Enclosing):
         except (ExpressionError, TemplateError) as error:
             self.end("Error", str(error), str(error))
             return
-        for name in [name for name in self.tasks if name in self._unsettled]:
-            self._missing[name] = len(self.depends[name].tasks)
-            for before in self.depends[name].tasks:
+        for name in [name for name in self.graph.tasks if name in self._unsettled]:
+            self._missing[name] = len(self.graph.depends[name].tasks)
+            for before in self.graph.depends[name].tasks:
                 self._waiters.setdefault(before, []).append(name)
-        for name in [name for name in self.tasks if name in self._unsettled]:
+        for name in [name for name in self.graph.tasks if name in self._unsettled]:
             if not self._missing[name]:
                 self.state.later(TaskExecution(self, name).begin)
         self.quiet()
 
     def _read(self) -> None:
-        """The tasks, their conditions, the targets; only what the targets depend on will run."""
+        """The tasks, their conditions, the targets."""
         dag = self.template.raw["dag"]
         scope = self.scope(frozenset())
         shape = [
@@ -85,33 +78,9 @@ class DagExecution(Enclosing):
         ]
         pattern = self.template.pattern("shape", {"tasks": shape, "target": dag.get("target") or ""})
         filled = pattern.fill(scope, now=self.state.now)
-        for raw, task in zip(dag["tasks"], filled["tasks"], strict=True):
-            self.tasks[task["name"]] = {**raw, **task}
-            condition = task.get("depends") or ""
-            names = task.get("dependencies") or ()
-            self.depends[task["name"]] = depends.parse(condition) if condition else depends.from_dependencies(names)
-        for name, waits in self.depends.items():
-            if unknown := next((other for other in waits.tasks if other not in self.tasks), None):
-                raise TemplateError(f"task '{name}' depends on '{unknown}', which is not defined")
-        try:
-            order = TopologicalSorter({name: waits.tasks for name, waits in self.depends.items()}).static_order()
-            self._places = {name: at for at, name in enumerate(order)}
-        except CycleError as error:
-            raise TemplateError(f"tasks depend on each other in a circle: {' -> '.join(error.args[1])}") from error
-        self.targets = filled["target"].split() or self._leaves()
-        if unknown := next((name for name in self.targets if name not in self.tasks), None):
-            raise TemplateError(f"target '{unknown}' is not defined")
-        todo = list(self.targets)
-        while todo:
-            name = todo.pop()
-            if name not in self._unsettled:
-                self._unsettled.add(name)
-                todo += self.depends[name].tasks
-
-    def _leaves(self) -> list[str]:
-        """The tasks nobody depends on."""
-        inner = {before for waits in self.depends.values() for before in waits.tasks}
-        return sorted(name for name in self.tasks if name not in inner)
+        tasks = {task["name"]: {**raw, **task} for raw, task in zip(dag["tasks"], filled["tasks"], strict=True)}
+        self.graph = Graph(tasks, filled["target"])
+        self._unsettled = self.graph.wanted()
 
     # -- variables ----------------------------------------------------------------------------------------------------
 
@@ -121,37 +90,22 @@ class DagExecution(Enclosing):
 
     def known(self) -> Iterable[str]:
         """All tasks that are settled."""
-        return [name for name in self.tasks if name not in self._unsettled]
-
-    def ancestors(self, name: str, among: frozenset[str] | None) -> list[str]:
-        """The tasks that this one depends on, directly or not: those it may speak of; `among` None means any."""
-        if among is not None and among <= set(self.depends[name].tasks):
-            return sorted(among)
-        places = self._places
-        if not self._ancestry:
-            for task in places:
-                before = self.depends[task].tasks
-                self._ancestry[task] = functools.reduce(
-                    operator.or_, (self._ancestry[other] | 1 << places[other] for other in before), 0
-                )
-        mine = self._ancestry[name]
-        some = places if among is None else sorted(among & places.keys())
-        return [task for task in some if mine >> places[task] & 1]
+        return [name for name in self.graph.tasks if name not in self._unsettled]
 
     def outputs_of(self, name: str) -> dict[str, Any]:
         """All variables of a task that is settled."""
         node = self.task_node(name)
-        if node is None or not node.fulfilled or name not in self.tasks:
+        if node is None or not node.fulfilled or name not in self.graph.tasks:
             return {}
         items = list(self.state.tree.children(node)) if node.type == "TaskGroup" else []
-        return self.scope_of_step(name, node, items, self.tasks[name])
+        return self.scope_of_step(name, node, items, self.graph.tasks[name])
 
     # -- the course of things -----------------------------------------------------------------------------------------
 
     def settled(self, name: str) -> None:
         """A task is settled: those that waited for it only can begin."""
         self._unsettled.discard(name)
-        if loops(self.tasks[name]) and name in self.template.results:
+        if loops(self.graph.tasks[name]) and name in self.template.results:
             try:
                 self.outputs_of(name)
             except TemplateError as error:
@@ -167,7 +121,7 @@ class DagExecution(Enclosing):
 
     def spoilt(self, name: str) -> str:
         """Why a task has no variables: a loop before it has results that make no list; "" where that is not so."""
-        return next((self._spoilt[loop] for loop in self.ancestors(name, frozenset(self._spoilt))), "")
+        return next((self._spoilt[loop] for loop in self.graph.ancestors(name, frozenset(self._spoilt))), "")
 
     def quiet(self) -> None:
         """Nothing is open below, so that it may be over."""
@@ -180,11 +134,11 @@ class DagExecution(Enclosing):
         Raises:
             ExpressionError: it is none.
         """
-        states = {before: self._state_of(before) for before in self.depends[name].tasks}
-        return self.depends[name].evaluate(states)
+        states = {before: self._state_of(before) for before in self.graph.depends[name].tasks}
+        return self.graph.depends[name].evaluate(states)
 
     def _state_of(self, name: str) -> TaskState:
-        node, on = self.task_node(name), self.tasks[name].get("continueOn") or {}
+        node, on = self.task_node(name), self.graph.tasks[name].get("continueOn") or {}
         results = set[TaskResult]()
         if node is not None:
             results.add(_RESULTS[node.phase])
@@ -198,7 +152,7 @@ class DagExecution(Enclosing):
 
     def parents_of(self, name: str) -> tuple[Node, ...]:
         """The nodes after which a task's node comes."""
-        tree, before = self.state.tree, self.depends[name].tasks
+        tree, before = self.state.tree, self.graph.depends[name].tasks
         if not before:
             return (self.node,)
         nodes = [node for other in before if (node := self.task_node(other)) is not None]
@@ -215,12 +169,12 @@ class DagExecution(Enclosing):
         self.end("Failed", message)
 
     def _set_outbound(self) -> None:
-        nodes = [node for name in self.targets if (node := self.task_node(name)) is not None]
+        nodes = [node for name in self.graph.targets if (node := self.task_node(name)) is not None]
         self.node.outbound = [last for node in nodes for last in self.state.tree.outbound(node)]
 
     def export(self, outputs: dict[str, Any] | None) -> None:
         """What its tasks export, in their order; its own outputs are left to the DAG around it."""
-        for name in self.tasks:
+        for name in self.graph.tasks:
             if (node := self.task_node(name)) is not None:
                 self.state.export(node.outputs)
 
@@ -238,8 +192,8 @@ class DagExecution(Enclosing):
         if limits.shutdown and not (self.task.call.on_exit and limits.allows(on_exit=True)):
             return "Failed"
         targets = {
-            node.id: self.tasks[name].get("continueOn") or {}
-            for name in self.targets
+            node.id: self.graph.tasks[name].get("continueOn") or {}
+            for name in self.graph.targets
             if (node := self.task_node(name)) is not None
         }
         fail_fast = self.template.raw["dag"].get("failFast") is not False
@@ -252,7 +206,7 @@ class TaskExecution:
     def __init__(self, dag: DagExecution, name: str) -> None:
         self.dag = dag
         self.name = name
-        self.raw = dag.tasks[name]
+        self.raw = dag.graph.tasks[name]
         self.group: Node | None = None
         self._waiting = 0
         self._exits: dict[str, HookUse | None] = {}
@@ -284,7 +238,7 @@ class TaskExecution:
             if why := dag.spoilt(self.name):
                 self._exits[self._node_name] = None
                 self._skip("Error", why)
-                if self.name in dag.targets:
+                if self.name in dag.graph.targets:
                     dag.end("Error", why, why)
                 return
             ready = prepare(dag.template, ("task", self.name), self.raw, self._scope, dag.state.now)
@@ -302,7 +256,7 @@ class TaskExecution:
         """The variables of the DAG, of other tasks only those of ancestors."""
         scope = self.dag.scope(names - {name for name in names if name.partition(".")[0] == "tasks"})
         spoken = None if everything else mentioned(names, "tasks")
-        for name in self.dag.ancestors(self.name, spoken):
+        for name in self.dag.graph.ancestors(self.name, spoken):
             scope |= self.dag.outputs_of(name)
         return scope
 
@@ -395,7 +349,7 @@ class TaskExecution:
         """The hooks of the task; a loop has them as a whole, not for each item."""
         ready = self._hooks_only()
         if ready is not None:
-            hooks, targeted = lifecycle_of(ready.step.hooks, ready.raw), self.name in self.dag.targets
+            hooks, targeted = lifecycle_of(ready.step.hooks, ready.raw), self.name in self.dag.graph.targets
             self._watch = self.dag.watch(
                 hooks, self._node_name, self.name, self.dag, self._scope, self._unhandled, pending=targeted
             )
