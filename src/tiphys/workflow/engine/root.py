@@ -90,7 +90,7 @@ class Root:
             return False
         name = f"{state.name}.hooks.{hook}"
         state.variables.set("status", _PHASES.get(entry.phase, entry.phase))
-        if use.everything or any(name.startswith("workflow.failures") for name in use.names):
+        if use.everything or any(spoken.startswith("workflow.failures") for spoken in use.names):
             self._tell_failures()
         if state.tree.named(name) is None and not use.wanted(state.variables.values, state.now):
             return False
