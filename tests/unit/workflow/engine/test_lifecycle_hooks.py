@@ -331,3 +331,25 @@ def test_an_exit_handler_is_not_tried_again_in_a_workflow_that_is_stopped_or_out
     world.finish_pod("wf.onExit(0)", ended(world.pods[world.node("wf.onExit(0)")["id"]], "Failed"))
     assert (world.node("wf.onExit")["phase"], world.node("wf.onExit")["message"]) == ("Failed", message)
     assert world.run.finished
+
+
+def test_while_a_task_is_pending_only_the_hooks_of_targets_are_looked_at() -> None:
+    def pending(name: str) -> dict[str, Any]:
+        return {"early": when(f"tasks.{name}.status == 'Pending'")}
+
+    spec = dag_of(step("a", hooks=pending("a")), step("b", hooks=pending("b"), dependencies=["a"]))
+    world = World(workflow(spec)).play()
+    assert [name for name in world.phases() if "hooks" in name] == ["wf.b.hooks.early"]
+
+
+@pytest.mark.parametrize("shape", [steps_of, dag_of])
+def test_a_hook_outlives_its_step_after_a_restart_as_before(shape: Any) -> None:
+    role = "tasks" if shape is dag_of else "steps"
+    world = World(workflow(shape(step("a", hooks={"on": when(f"{role}.a.status == 'Running'")}))))
+    world.begin()
+    running(world, "a")
+    world.reopen()
+    world.handle(PodReport(world.node("a")["id"], "Succeeded"))
+    assert world.status["phase"] == "Running"
+    world.finish_pod("a.hooks.on")
+    assert (world.node("a.hooks.on")["phase"], world.status["phase"]) == ("Succeeded", "Succeeded")
