@@ -14,17 +14,8 @@ from tiphys.kube.client.api import Propagation
 
 __all__ = ["COMMAND", "run"]
 
-_FILTERS = (
-    "all",
-    "all-namespaces",
-    "completed",
-    "resubmitted",
-    "prefix",
-    "selector",
-    "field-selector",
-    "older",
-    "status",
-)
+_WIDE = ("all", "all-namespaces", "completed", "resubmitted")
+_NARROW = ("prefix", "selector", "field-selector", "older", "status")
 
 
 def run(options: Options, session: Session) -> int:
@@ -81,10 +72,13 @@ def _filter(options: Options) -> Filter:
 
 
 def _has_filter(options: Options) -> bool:
-    return any(options.text(name) not in ("", "false") or options.texts(name) for name in _FILTERS)
+    return any(options.on(name) for name in _WIDE) or any(options.text(name) for name in _NARROW)
 
 
 def _arguments(options: Options) -> str:
+    empty = next((name for name in _NARROW if options.given(name) and not options.text(name)), "")
+    if empty:  # e.g. a variable of a script that is not set: what it was to narrow would be deleted whole
+        return f"--{empty} is empty: say what is to be deleted, or leave it out"
     return "" if options.arguments or _has_filter(options) else "requires either a workflow or other argument"
 
 

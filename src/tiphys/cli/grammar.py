@@ -7,6 +7,7 @@ The commands describe their flags with `Flag` (see `command`); `parse` reads the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -14,8 +15,9 @@ from tiphys.errors import UsageError
 
 __all__ = ["HELP", "Flag", "Options", "parse"]
 
-Kind = Literal["bool", "string", "int", "array", "slice", "duration"]
+Kind = Literal["bool", "string", "int", "int32", "array", "slice", "duration"]
 _TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
+_INT = re.compile(r"[-+]?[0-9]+")
 _FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))
 
 
@@ -154,8 +156,8 @@ def _wrong(flag: Flag, value: str) -> str:
         return f"One of: {'|'.join(flag.choices)}"
     if flag.kind == "bool" and value not in _TRUE and value not in _FALSE:
         return f'strconv.ParseBool: parsing "{value}": invalid syntax'
-    if flag.kind == "int" and not value.removeprefix("-").removeprefix("+").isdigit():
-        return f'strconv.ParseInt: parsing "{value}": invalid syntax'
+    if flag.kind in ("int", "int32"):
+        return _wrong_number(value, 32 if flag.kind == "int32" else 64)
     if flag.kind == "duration":
         from tiphys.errors import SpecError
         from tiphys.kube.objects.durations import seconds
@@ -164,4 +166,12 @@ def _wrong(flag: Flag, value: str) -> str:
             seconds(value)
         except SpecError:
             return f'time: invalid duration "{value}"'
+    return ""
+
+
+def _wrong_number(value: str, bits: int) -> str:
+    if not _INT.fullmatch(value):
+        return f'strconv.ParseInt: parsing "{value}": invalid syntax'
+    if len(value) > 20 or not -(2 ** (bits - 1)) <= int(value) < 2 ** (bits - 1):
+        return f'strconv.ParseInt: parsing "{value}": value out of range'
     return ""

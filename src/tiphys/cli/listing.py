@@ -124,7 +124,10 @@ def _before(age: str, now: dt.datetime) -> dt.datetime | None:
     found = _AGE.fullmatch(age)
     if found is None:
         raise UsageError(f"Invalid since format '{age}'. Expected format <duration><unit> (e.g. 3h)")
-    return now - dt.timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
+    try:
+        return now - dt.timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
+    except (OverflowError, ValueError) as error:  # ValueError: more digits than int() takes
+        raise UsageError(f"'{age}' is before there were years: give a shorter time") from error
 
 
 def _fits(one: Object, prefix: str, since: dt.datetime | None, older: dt.datetime | None) -> bool:

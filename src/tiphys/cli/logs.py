@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -12,13 +11,14 @@ from tiphys.cli.command import Command, between
 from tiphys.cli.grammar import Flag, Options
 from tiphys.cli.render.style import Style
 from tiphys.cli.session import PODS, Object, Session, say, style_of, warn
-from tiphys.errors import ApiError, TiphysError, UsageError
+from tiphys.errors import ApiError, ExpressionError, TiphysError, UsageError
 from tiphys.kit.clock import from_rfc3339
 from tiphys.kube.objects.durations import seconds
 from tiphys.workflow.operations.labels import WORKFLOW
 
 __all__ = ["COMMAND", "LogOptions", "print_logs", "run"]
 
+_Test = Callable[[str], bool]
 _ENDED = frozenset(("Succeeded", "Failed", "Error"))
 _GATHER_SECONDS = 0.1
 _GATHER_AT_MOST = dt.timedelta(seconds=0.5)
@@ -95,17 +95,14 @@ def print_logs(session: Session, name: str, wanted: LogOptions, style: Style) ->
         UsageError: the expression to grep for is none.
     """
     name = session.workflow(name)["metadata"]["name"]
-    try:
-        pattern = re.compile(wanted.grep)
-    except re.error as error:
-        raise UsageError(f'failed to compile "{wanted.grep}": {error}') from error
+    fits = _test_of(wanted.grep)
     if wanted.follow:
-        _Following(session, name, wanted, pattern, style).run()
+        _Following(session, name, wanted, fits, style).run()
         return
     lines: list[_Line] = []
     for pod in _pods(session, name, wanted):
         if (pod.get("status") or {}).get("phase") != "Pending":
-            lines += _lines(session, pod["metadata"]["name"], wanted, pattern)
+            lines += _lines(session, pod["metadata"]["name"], wanted, fits)
     _print(lines, style)
 
 
@@ -123,7 +120,19 @@ def _selection(name: str, wanted: LogOptions) -> tuple[str, str]:
     return f"{WORKFLOW}={name}{extra}", f"metadata.name={wanted.pod}" if wanted.pod else ""
 
 
-def _lines(session: Session, pod: str, wanted: LogOptions, pattern: re.Pattern[str]) -> Iterator[_Line]:
+def _test_of(grep: str) -> _Test:
+    """Whether a line holds a regular expression, of Go's kind as argo's."""
+    if not grep:
+        return lambda _: True
+    from tiphys.workflow.expr.regex import compile_pattern
+
+    try:
+        return compile_pattern(grep).matches
+    except ExpressionError as error:
+        raise UsageError(f'failed to compile "{grep}": {error}') from error
+
+
+def _lines(session: Session, pod: str, wanted: LogOptions, fits: _Test) -> Iterator[_Line]:
     query = {"container": wanted.container, "timestamps": "true", **dict(wanted.query)}
     if wanted.follow:
         query["follow"] = "true"
@@ -136,7 +145,7 @@ def _lines(session: Session, pod: str, wanted: LogOptions, pattern: re.Pattern[s
             except ValueError:
                 when, text = session.now(), line  # an API that gives no timestamps
             shown = line if wanted.timestamps else text
-            if pattern.search(shown):
+            if fits(shown):
                 yield _Line(when, pod, shown)
     except ApiError as error:
         if error.code == 403:
@@ -153,14 +162,14 @@ def _print(lines: Iterable[_Line], style: Style) -> None:
 class _Following:
     """Logs followed until the workflow has ended: a thread a stream, lines gathered and printed by the main one."""
 
-    def __init__(self, session: Session, name: str, wanted: LogOptions, pattern: re.Pattern[str], style: Style) -> None:
+    def __init__(self, session: Session, name: str, wanted: LogOptions, fits: _Test, style: Style) -> None:
         import queue
         import threading
 
         self._session = session
         self._name = name
         self._wanted = wanted
-        self._pattern = pattern
+        self._fits = fits
         self._style = style
         self._events: queue.SimpleQueue[_Line | TiphysError | None] = queue.SimpleQueue()
         self._thread = threading.Thread
@@ -235,7 +244,7 @@ class _Following:
 
     def _read(self, pod: str) -> None:
         try:
-            for line in _lines(self._session, pod, self._wanted, self._pattern):
+            for line in _lines(self._session, pod, self._wanted, self._fits):
                 self._events.put(line)
         finally:
             with self._lock:

@@ -90,6 +90,7 @@ def _run(words: list[str]) -> int:
     name = _ALIASES.get(words[index], words[index]) if index < len(words) else ""
     told: Callable[[TiphysError], str] = str
     try:
+        _check_text(words)
         if name in COMMANDS:
             return _run_own(name, words)
         if name == "help" and index + 1 < len(words):
@@ -108,6 +109,14 @@ def _run(words: list[str]) -> int:
         notes = "".join(f"{note}\n" for note in getattr(error, "__notes__", ()))
         sys.stderr.write(f"Error: {told(error)}\n{notes}{_hint(error)}")
         return error.exit_code
+
+
+def _check_text(words: Sequence[str]) -> None:
+    """Bytes that are no UTF-8 come in as halves of characters: nothing can be done with them but to write them back."""
+    for word in words:
+        if not word.isascii() and any("\ud800" <= sign <= "\udfff" for sign in word):
+            shown = word.encode(errors="backslashreplace").decode()
+            raise UsageError(f"the argument {shown} is not UTF-8: give it in UTF-8, files by another name")
 
 
 def _run_own(name: str, words: list[str]) -> int:

@@ -63,7 +63,7 @@ COMMAND = Command(
         Flag("memoized", "bool", "re-use successful steps & outputs from the previous run"),
         OUTPUT,
         Flag("parameter", "array", "input parameter to override on the original workflow spec", short="p"),
-        Flag("priority", "int", "workflow priority"),
+        Flag("priority", "int32", "workflow priority"),
         SELECTOR,
         *FOLLOW,
     ),

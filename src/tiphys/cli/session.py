@@ -49,6 +49,7 @@ CRON_WORKFLOWS = served("argoproj.io", "cronworkflows")
 PODS = served("", "pods")
 
 LATEST = "@latest"
+_LONGEST_TIMEOUT = 1e9
 
 _CODES = {
     400: "InvalidArgument",
@@ -113,6 +114,23 @@ def _opened(workflow: Object) -> Object:
     return with_nodes(workflow)
 
 
+def _timeout(text: str) -> float:
+    """Seconds of --request-timeout; a bare number is of seconds, 0 none given."""
+    from tiphys.errors import SpecError
+    from tiphys.kube.objects.durations import seconds
+
+    try:
+        found = float(text) if text.isdecimal() else seconds(text)
+    except SpecError:
+        found = -1.0
+    if not 0 <= found < _LONGEST_TIMEOUT:
+        raise UsageError(
+            "Invalid timeout value. Timeout must be a single integer in seconds, or an integer followed by a "
+            f"corresponding time unit (e.g. 1s | 2m | 3h): --request-timeout is {text!r}"
+        )
+    return found
+
+
 class Session:
     """The cluster of one call.
 
@@ -131,9 +149,8 @@ class Session:
     def client(self) -> HttpClient:
         """The cluster's API."""
         from tiphys.kube.client.http import HttpClient
-        from tiphys.kube.objects.durations import seconds
 
-        timeout = seconds(self._options.text("request-timeout"))
+        timeout = _timeout(self._options.text("request-timeout"))
         client = HttpClient(self._target, user_agent="tiphys", timeout=timeout or 60.0)
         if self._options.on("verbose"):
             sys.stderr.write(f"API: {self._target.server}, namespace {self._target.namespace}\n")

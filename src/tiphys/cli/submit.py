@@ -89,7 +89,12 @@ def _parameters_of(path: str) -> list[str]:
     from tiphys.kit.plainjson import encode
 
     (source,) = read([path])
-    values = yaml.load(source.text)
+    try:
+        values = yaml.load(source.text)
+    except UsageError as error:
+        raise UsageError(f"{path} is not YAML: {error}") from error
+    if values is None:
+        return []  # nothing but comments
     if not isinstance(values, dict):
         raise UsageError(f"{path} is no map of parameters: write one `name: value` a line")
     return [f"{key}={value if isinstance(value, str) else encode(value).decode()}" for key, value in values.items()]
@@ -187,7 +192,7 @@ def _flags() -> Sequence[Flag]:
         OUTPUT,
         Flag("parameter", "array", "pass an input parameter", short="p"),
         Flag("parameter-file", "string", "pass a file containing all input parameters", short="f"),
-        Flag("priority", "int", "workflow priority"),
+        Flag("priority", "int32", "workflow priority"),
         Flag(
             "scheduled-time",
             "string",

@@ -275,6 +275,41 @@ def test_who_may_not_see_namespaces_is_told_nothing_of_them(run: Run, namespace:
     assert "does not exist" not in text + err
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a%2fb"])
+def test_a_name_that_is_none_is_not_taken_for_all(run: Run, one: Callable[[str], str], name: str) -> None:
+    """`tiphys delete "$NAME"` with NAME unset was a DELETE of the whole collection."""
+    kept = made(run("submit", one("true")))
+    for words in (("delete", name), ("template", "delete", name), ("stop", name), ("get", name), ("logs", name)):
+        code, out, err = run(*words)
+        assert (code, out) == (1, ""), words
+        assert "resource name" in err
+        assert "\n" not in err.strip()
+    assert run("list", "-o", "name") == (0, f"{kept}\n", "")
+    code, _, err = run("-n", "../x", "list")
+    assert (code, err) == (1, "Error: invalid namespace \"../x\": [may not contain '/']\n")
+
+
+def test_lines_are_searched_by_expressions_of_gos_kind(run: Run, one: Callable[[str], str]) -> None:
+    name = made(run("submit", one("echo abc; echo ü1")))
+    assert run("wait", name)[0] == 0
+    assert run("logs", name, "--grep", r"(?U)^\pL+\d\z") == (0, f"{name}: ü1\n", "")
+    code, out, err = run("logs", name, "--grep", "a(?=b)")
+    assert (code, out) == (1, "")
+    assert 'failed to compile "a(?=b)": error parsing regexp' in err
+
+
+def test_a_manifest_tried_out_needs_no_name(run: Run, tmp_path: pathlib.Path) -> None:
+    path, values = tmp_path / "one.yaml", tmp_path / "values.yaml"
+    path.write_text(ONE.replace("CODE", "true"))
+    values.write_text("# nothing yet\n")
+    code, out, _ = run("submit", str(path), "--dry-run", "-o", "wide", "-f", str(values))
+    assert code == 0
+    assert re.search(r"^Name: +\nNamespace: ", out)
+    values.write_text("a: [\n")
+    code, _, err = run("submit", str(path), "-f", str(values))
+    assert (code, err.startswith(f"Error: {values} is not YAML: line 2")) == (1, True)
+
+
 def test_waiting_for_several(run: Run, one: Callable[[str], str]) -> None:
     good, bad = made(run("submit", one("true"))), made(run("submit", one("exit 1")))
     code, text, err = run("wait", good, "missing", bad)

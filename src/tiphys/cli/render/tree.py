@@ -65,7 +65,7 @@ def node_tree(
         shown: which nodes to draw; all of them by default.
     """
     nodes: Mapping[str, _Node] = (workflow.get("status") or {}).get("nodes") or {}
-    name = workflow["metadata"]["name"]
+    name = workflow["metadata"].get("name", "")  # one that is only tried out may have none
     if name not in nodes:
         return ""
     drawing = _Drawing(workflow, now, format, style, shown)

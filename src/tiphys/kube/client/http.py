@@ -13,13 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
-from tiphys.errors import ApiError, ConnectError
+from tiphys.errors import ApiError, ConnectError, UsageError
 from tiphys.kit.network import trouble
 from tiphys.kit.plainjson import DecodeError, decode, encode
 from tiphys.kit.redact import Secret
 from tiphys.kube.client.api import Item, Items, Object, Propagation, WatchEvent
 from tiphys.kube.client.kubeconfig import Target
-from tiphys.kube.client.paths import path_of
+from tiphys.kube.client.paths import object_path, path_of
 from tiphys.kube.objects.resources import Resource
 
 __all__ = ["HttpClient"]
@@ -43,10 +43,13 @@ class HttpClient:
         self._timeout = timeout
         self._agent = user_agent
         self._kept: http.client.HTTPConnection | None = None
+        self._server = _address(target.server, "server", ("http", "https"))
+        self._proxy = _address(target.proxy, "proxy", ("http",)) if target.proxy else None
+        self._headers = [(name, _header(name, value)) for name, value in target.headers]
 
     def get(self, resource: Resource, name: str, namespace: str = "") -> Item:
         """One object."""
-        return self._item("GET", path_of(resource, namespace, name))
+        return self._item("GET", object_path(resource, namespace, name))
 
     def list(
         self,
@@ -88,7 +91,7 @@ class HttpClient:
     def update(self, resource: Resource, value: Object, *, subresource: str = "", dry_run: bool = False) -> Item:
         """Replace an object; 409 when its resourceVersion is not the newest."""
         meta = value["metadata"]
-        path = path_of(resource, meta.get("namespace", ""), meta["name"], subresource)
+        path = object_path(resource, meta.get("namespace", ""), meta["name"], subresource)
         return self._item("PUT", path, _dry(dry_run), value)
 
     def patch(
@@ -103,7 +106,7 @@ class HttpClient:
         dry_run: bool = False,
     ) -> Item:
         """Patch an object."""
-        path = path_of(resource, namespace, name, subresource)
+        path = object_path(resource, namespace, name, subresource)
         return self._item("PATCH", path, _dry(dry_run), body, _PATCH_TYPES[kind])
 
     def delete(
@@ -126,7 +129,7 @@ class HttpClient:
         conditions = {k: v for k, v in (("uid", uid), ("resourceVersion", resource_version)) if v}
         if conditions:
             options["preconditions"] = conditions
-        return self._json("DELETE", path_of(resource, namespace, name), {}, options)
+        return self._json("DELETE", object_path(resource, namespace, name), {}, options)
 
     def watch(
         self,
@@ -153,7 +156,7 @@ class HttpClient:
 
     def log(self, resource: Resource, pod: str, namespace: str, options: Mapping[str, str]) -> Iterator[bytes]:
         """The lines of a container's log, with their line ends; options as in the query of `…/log`."""
-        yield from self.lines(path_of(resource, namespace, pod, "log"), options)
+        yield from self.lines(object_path(resource, namespace, pod, "log"), options)
 
     def raw(self, path: str) -> Any:
         """GET of a path outside the resources, e.g. /version."""
@@ -247,8 +250,8 @@ class HttpClient:
         connection.putrequest(method, f"{prefix}{path}?{asked}" if asked else prefix + path)
         connection.putheader("Accept", "application/json")
         connection.putheader("User-Agent", self._agent)
-        for name, value in self.target.headers:
-            connection.putheader(name, value.reveal() if isinstance(value, Secret) else value)
+        for name, value in self._headers:
+            connection.putheader(name, value.reveal().encode())
         if payload is not None:
             connection.putheader("Content-Type", kind)
             connection.putheader("Content-Length", str(len(payload)))
@@ -261,16 +264,14 @@ class HttpClient:
         return response
 
     def _connect(self, timeout: float | None) -> http.client.HTTPConnection:
-        url = urlsplit(self.target.server)
-        host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
-        proxy = urlsplit(self.target.proxy)
+        host, port = self._server
         connection: http.client.HTTPConnection
-        to = (proxy.hostname or "", proxy.port or 80) if self.target.proxy else (host, port)
+        to = self._proxy or self._server
         if self.target.tls is None:
             connection = http.client.HTTPConnection(*to, timeout=10)
         else:
             connection = _HttpsConnection(*to, self.target.tls, self.target.server_name or host)
-        if self.target.proxy:
+        if self._proxy:
             connection.set_tunnel(host, port)
         try:
             connection.connect()
@@ -305,6 +306,28 @@ class _HttpsConnection(http.client.HTTPSConnection):
     def connect(self) -> None:
         http.client.HTTPConnection.connect(self)
         self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._server_name)
+
+
+def _address(url: str, what: str, schemes: Sequence[str]) -> tuple[str, int]:
+    """Host and port of a URL."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise UsageError(f"the {what} {url} is no address ({error}): give one such as https://10.0.0.1:6443") from error
+    if not host or parts.scheme not in schemes:
+        raise UsageError(f"the {what} {url} is no address: give one such as {schemes[-1]}://10.0.0.1:6443")
+    return host, port or (443 if parts.scheme == "https" else 80)
+
+
+def _header(name: str, value: str | Secret) -> Secret:
+    """A header's value, in UTF-8 as Go's clients send it."""
+    kept = value if isinstance(value, Secret) else Secret(value)
+    if any(ord(sign) < 32 or ord(sign) == 127 for sign in kept.reveal()):
+        raise UsageError(
+            f"the header {name} would hold a line end or another control character: look at the token, and at --as"
+        )
+    return kept
 
 
 def _dry(dry_run: bool) -> dict[str, str]:
