@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import resource
 import signal
 import sys
@@ -22,9 +23,13 @@ __all__ = ["main"]
 _VENDORS = sorted({personality.image_vendor for personality in PERSONALITIES.values()})
 
 
+_CALLED = "TIPHYS_SIMULATORS_CALLED"
+"""What help and errors call the command; set by who starts it under another name."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
-    options = _parser().parse_args(arguments)
+    options = _parser(os.environ.get(_CALLED) or "python -m tiphys_simulators").parse_args(arguments)
     try:
         return int(options.run(options))
     except (SpecError, InventoryError, OSError, ValueError) as error:
@@ -32,8 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tiphys_simulators", description=__doc__)
+def _parser(called: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=called, description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     personalities = "Personalities: " + ", ".join(PERSONALITIES) + ". What each is like: simulators/README.md."

@@ -296,7 +296,8 @@ class Simulator:
         try:
             service = BmcService(bmc, router, spec.address, spec.port, certificate, self._save)
         except OSError as error:
-            raise SpecError(f"BMC {spec.name}: cannot listen on {spec.address}:{spec.port}: {error}") from error
+            why = f"{(error.strerror or str(error)).lower()}; choose another address or port"
+            raise SpecError(f"BMC {spec.name}: cannot listen on {spec.address}:{spec.port}: {why}") from error
         self._services[spec.name] = service
         self._admins[spec.name] = Admin(service, lambda: self._as_new(spec))
 

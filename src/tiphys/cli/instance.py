@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tiphys.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["add_data_dir", "data_dir", "default_data_dir", "holder", "server_of"]
+__all__ = ["add_data_dir", "called", "data_dir", "default_data_dir", "holder", "server_of"]
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
@@ -18,22 +22,49 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-dir",
         metavar="DIR",
-        default="",
+        default=None,
         help="where everything is kept (default: $TIPHYS_DATA_DIR, else ~/.local/share/tiphys)",
     )
 
 
 def data_dir(options: argparse.Namespace) -> Path:
-    """The flag, $TIPHYS_DATA_DIR, or the default."""
-    return Path(options.data_dir).absolute() if options.data_dir else default_data_dir()
+    """The flag, $TIPHYS_DATA_DIR, or the default.
+
+    Raises:
+        UsageError: the flag is empty, or no file can have that name.
+    """
+    if options.data_dir == "":  # a variable of a script that is not set must not mean the user's own cluster
+        raise UsageError("--data-dir is empty: name a directory, or leave it out")
+    folder = Path(options.data_dir).absolute() if options.data_dir else default_data_dir()
+    try:
+        folder.exists()
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be looked at: {error.strerror}; choose another --data-dir") from error
+    return folder
+
+
+def called(options: argparse.Namespace, words: str) -> str:
+    """The command `words` about the same data directory, as a person types it."""
+    flag = f" --data-dir {shlex.quote(options.data_dir)}" if options.data_dir else ""
+    return f"tiphys {words}{flag}"
 
 
 def default_data_dir() -> Path:
-    """$TIPHYS_DATA_DIR, or the one below $XDG_DATA_HOME."""
+    """$TIPHYS_DATA_DIR, or the one below $XDG_DATA_HOME.
+
+    Raises:
+        UsageError: this user has no home.
+    """
     if named := os.environ.get("TIPHYS_DATA_DIR"):
         return Path(named).absolute()
-    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "tiphys"
+    base = os.environ.get("XDG_DATA_HOME", "")
+    if Path(base).is_absolute():  # a relative one is to be ignored (XDG Base Directory Specification 0.8)
+        return Path(base) / "tiphys"
+    try:
+        home = os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError as error:
+        raise UsageError("this user has no home directory: choose a --data-dir, or set TIPHYS_DATA_DIR") from error
+    return Path(home).absolute() / ".local" / "share" / "tiphys"
 
 
 def holder(folder: Path) -> int:

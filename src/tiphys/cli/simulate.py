@@ -27,4 +27,5 @@ def run(options: argparse.Namespace) -> int:
     if importlib.util.find_spec(_MODULE) is None:
         raise UsageError(f"the package {_MODULE} is not installed here; `pip install .` in a checkout installs it")
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", _MODULE, *options.arguments])  # noqa: S606 - no shell is wanted
+    environment = {**os.environ, "TIPHYS_SIMULATORS_CALLED": "tiphys simulate"}
+    os.execve(sys.executable, [sys.executable, "-m", _MODULE, *options.arguments], environment)  # noqa: S606 - no shell

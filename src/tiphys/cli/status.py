@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tiphys.cli.instance import add_data_dir, data_dir, holder, server_of
+from tiphys.cli.instance import add_data_dir, called, data_dir, holder, server_of
 
 __all__ = ["register", "run"]
 
@@ -20,7 +20,7 @@ def run(options: argparse.Namespace) -> int:
     folder = data_dir(options)
     pid = holder(folder)
     if not pid:
-        sys.stdout.write(f"tiphys does not run in {folder} (start it: tiphys up -d)\n")
+        sys.stdout.write(f"tiphys does not run in {folder} (start it: {called(options, 'up -d')})\n")
         return 3
     from tiphys.kube.client.http import HttpClient
     from tiphys.kube.client.kubeconfig import Overrides, load

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import select
@@ -53,7 +54,16 @@ def run(options: argparse.Namespace) -> int:
     if not 0 <= options.port < 65536:
         raise UsageError(f"port {options.port} does not exist: choose one from 1 to 65535")
     options.host_path = [os.path.abspath(path) for path in options.host_path]  # noqa: PTH100 - keeps links as they are
+    _make(data_dir(options))
     return _background(options) if options.detach else _foreground(options)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        why = "it is no directory" if isinstance(error, FileExistsError) else error.strerror
+        raise StoreError(f"{folder} cannot be made: {why}; choose another --data-dir") from error
 
 
 def _foreground(options: argparse.Namespace) -> int:
@@ -126,7 +136,6 @@ def _unusable(kind: str, rest: str) -> str:
 def _background(options: argparse.Namespace) -> int:
     folder = data_dir(options)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = os.open(folder / "tiphys.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     except OSError as error:
         raise StoreError(f"{folder} cannot be written: {error.strerror}; choose another --data-dir") from error
@@ -146,24 +155,33 @@ def _background(options: argparse.Namespace) -> int:
     os.close(reader)
     if said != _READY:
         process.terminate()
-        process.wait(10)
-        with (folder / "tiphys.log").open() as file:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        with (folder / "tiphys.log").open(errors="replace") as file:
             file.seek(began)
             text = (said.decode() or file.read()).strip()
         raise UsageError(text.splitlines()[-1] if text else f"it was not ready after {_START_SECONDS} s")
     process.returncode = 0  # it goes on without us; nobody is to warn of that
     from tiphys.cli.instance import server_of
 
-    _say(options, folder, server_of(folder))
-    return 0
+    return _say(options, folder, server_of(folder))
 
 
-def _say(options: argparse.Namespace, folder: Path, server: str) -> None:
+def _say(options: argparse.Namespace, folder: Path, server: str) -> int:
+    """How to go on; the exit code. It runs even where the user's own kubeconfig could not be added to."""
     path = folder / "kubeconfig"
+    code, merged = 0, None
     if options.merge:
         from tiphys.cli.kubeconfig import merge
 
-        sys.stdout.write(f"tiphys is ready at {server}; kubectl uses it now ({merge(path)})\n")
+        try:
+            merged = merge(path)
+        except UsageError as error:
+            sys.stderr.write(f"Error: {error}\n")
+            code = 1
+    if merged:
+        sys.stdout.write(f"tiphys is ready at {server}; kubectl uses it now ({merged})\n")
     else:
-        sys.stdout.write(f"tiphys is ready at {server}\n\nexport KUBECONFIG={path}\n")
+        sys.stdout.write(f"tiphys is ready at {server}\n\nexport KUBECONFIG={shlex.quote(str(path))}\n")
     sys.stdout.flush()
+    return code

@@ -120,7 +120,7 @@ class Local:
         await report(self._account(*reporting_account(pod)), pod, captured)
 
     async def run(self, ready: Callable[[], None]) -> None:
-        """Serve until SIGTERM or SIGINT, then let go of everything; steps go on running.
+        """Serve until SIGTERM, SIGINT or the end of the terminal, then let go of everything; steps go on running.
 
         Raises:
             StoreError: a part of it ended.
@@ -132,8 +132,9 @@ class Local:
             server = Server(self._app, certificate, ready=ready, stopping=self._app.close)
             tasks = [asyncio.create_task(run()) for run in self._controllers]
             loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, server.stop)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup: it is to outlive the terminal
+                    loop.add_signal_handler(number, server.stop)
             for task in tasks:
                 task.add_done_callback(lambda done: None if done.cancelled() else server.stop())
             await server.serve([self._socket])

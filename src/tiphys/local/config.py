@@ -59,9 +59,9 @@ class Settings:
         """
         path = data_dir / FILE
         try:
-            text = path.read_text()
+            text = path.read_bytes()
         except FileNotFoundError:
-            text = "{}"
+            text = b"{}"
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror}") from error
         try:

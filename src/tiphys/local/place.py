@@ -7,6 +7,7 @@ import contextlib
 import json
 import secrets
 import socket
+import ssl
 from pathlib import Path
 
 from tiphys.errors import StoreError, UsageError
@@ -45,8 +46,23 @@ class Place:
 
     @property
     def authority(self) -> str:
-        """The certificate authority, PEM."""
-        return (self._certificates() / "ca.crt").read_text()
+        """The certificate authority, PEM.
+
+        Raises:
+            StoreError: it, or what goes with it, is damaged.
+        """
+        folder = self._certificates()
+        path = folder / "ca.crt"
+        try:
+            text = path.read_text()
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certificate, self.key)
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            raise StoreError(
+                f"the certificates in {folder} are damaged or not complete: restore them from a backup; or remove "
+                "them, and new ones are made, which copies of the kubeconfig do not know"
+            ) from error
+        return text
 
     def _certificates(self) -> Path:
         folder = self.folder / "pki"
@@ -64,7 +80,10 @@ class Place:
         path = self.folder / "admin.token"
         if not path.exists():
             _private(path, secrets.token_urlsafe(32))
-        return Secret(path.read_text().strip())
+        try:
+            return Secret(path.read_text().strip())
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(f"{path} cannot be read as a token: remove it, and another is made") from error
 
     def listen(self, port: int) -> socket.socket:
         """A listening socket on loopback.
@@ -78,7 +97,7 @@ class Place:
         kept = self.folder / "port"
         wanted = port
         if not port and kept.exists():
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, OSError):
                 wanted = int(kept.read_text())
         # asyncio sets TCP_NODELAY only where the socket says that it is TCP; without it each answer waits 40 ms.
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pathlib
+import pwd
 import resource
 import select
 import signal
@@ -18,6 +19,11 @@ from collections.abc import Iterator
 import pytest
 
 from conftest import Cluster
+from tiphys.cli.main import main
+from tiphys.errors import TiphysError
+from tiphys.kit.redact import Secret
+from tiphys.local import Local, Settings
+from tiphys.local.place import Place
 
 
 @pytest.fixture
@@ -43,7 +49,7 @@ def test_a_second_start_on_the_same_data_says_who_has_it(stopped: Cluster) -> No
     stopped.tiphys("up", "-d")
     said = stopped.tiphys("up", "-d", code=1)
     assert "in use by process" in said
-    assert "tiphys down" in said
+    assert f"`tiphys down --data-dir {stopped.folder}`" in said
     assert "Traceback" not in said
     assert "tiphys is ready" in stopped.tiphys("status")
 
@@ -146,6 +152,134 @@ def test_merge_keeps_the_other_clusters(
     itself = {**os.environ, "KUBECONFIG": str(stopped.kubeconfig)}
     done = subprocess.run(command, env=itself, capture_output=True, text=True, timeout=30)
     assert (done.returncode, "`unset KUBECONFIG` first" in done.stderr) == (1, True), "nothing can be added to itself"
+
+
+MINE = "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\nclusters: [%s]\n"
+OTHERS = "{name: tiphys, cluster: {server: 'https://10.0.0.1:6443'}}"
+
+
+@pytest.mark.parametrize(
+    ("mode", "content", "says"),
+    [
+        (0o600, "a: [\n", "is not YAML: line 2, column 1"),
+        (0o600, "just words\n", "is not a kubeconfig"),
+        (0o600, "clusters: {a: b}\n", "is not a kubeconfig (clusters is no list of maps)"),
+        (0o600, MINE % OTHERS, "has another cluster of the name tiphys (https://10.0.0.1:6443)"),
+        (0o400, MINE % "", "is read-only and was left as it was: chmod u+w it first"),
+        (0o600, "\udcff", "is not YAML: not UTF-8"),
+    ],
+)
+def test_a_kubeconfig_that_cannot_be_added_to_is_left_as_it_is(
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    mode: int,
+    content: str,
+    says: str,
+) -> None:
+    data, own = Place(tmp_path / "data"), tmp_path / "own"
+    data.write_kubeconfig("https://127.0.0.1:1", Secret("word"))
+    own.write_bytes(content.encode(errors="surrogateescape"))
+    own.chmod(mode)
+    monkeypatch.setenv("KUBECONFIG", str(own))
+    assert main(["kubeconfig", "--merge", "--data-dir", str(data.folder)]) == 1
+    assert says in capsys.readouterr().err
+    assert own.read_bytes() == content.encode(errors="surrogateescape")
+    assert own.stat().st_mode & 0o777 == mode
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "own"]
+
+
+def test_merge_goes_where_kubectl_would_write(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = Place(tmp_path / "data")
+    data.write_kubeconfig("https://127.0.0.1:1", Secret("word"))
+    first, second, real = tmp_path / "first", tmp_path / "second", tmp_path / "real"
+
+    def merged() -> int:
+        return main(["kubeconfig", "--merge", "--data-dir", str(data.folder)])
+
+    monkeypatch.setenv("KUBECONFIG", f"{first}:{second}")
+    assert merged() == 0
+    assert (first.exists(), "tiphys" in second.read_text()) == (False, True), "none is there: the last"
+    second.unlink()
+    real.write_text(MINE % "")
+    second.symlink_to(real)
+    assert merged() == 0
+    assert merged() == 0, "once more is no other cluster"
+    assert not first.exists(), "of several the first that is there"
+    assert second.is_symlink()
+    assert real.read_text().count("name: tiphys") == 3
+    assert "name: x" in real.read_text()
+    (tmp_path / "real.lock").touch()
+    assert merged() == 1, "kubectl is at it"
+    assert (tmp_path / "real.lock").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        *(
+            (f"pki/{name}", damage)
+            for name in ("ca.crt", "server.crt", "server.key")
+            for damage in (b"\xff", b"", None)
+        ),
+        *((name, damage) for name in ("admin.token", "config.yaml") for damage in (b"\xff", None)),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path: pathlib.Path, file: str, damage: bytes | None) -> None:
+    data = Place(tmp_path)
+    data.admin_token()
+    _ = data.authority
+    path = tmp_path / file
+    path.unlink(missing_ok=True)
+    if damage is None:
+        path.mkdir()
+    else:
+        path.write_bytes(damage)
+    with pytest.raises(TiphysError, match=r"are damaged|cannot be read|not UTF-8"):
+        Local(Settings.read(tmp_path))
+
+
+def test_the_end_of_the_terminal_is_a_stop(stopped: Cluster) -> None:
+    command = [sys.executable, "-m", "tiphys.cli.main", "up", "--data-dir", str(stopped.folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "tiphys is ready" in process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        _, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("environment", "place"),
+    [
+        ({"XDG_DATA_HOME": "relative", "HOME": "/there"}, "/there/.local/share/tiphys"),
+        ({"XDG_DATA_HOME": "/data", "HOME": "/there"}, "/data/tiphys"),
+        ({"HOME": ""}, f"{pwd.getpwuid(os.getuid()).pw_dir}/.local/share/tiphys"),
+        ({}, f"{pwd.getpwuid(os.getuid()).pw_dir}/.local/share/tiphys"),
+    ],
+)
+def test_where_the_data_lies(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], environment: dict[str, str], place: str
+) -> None:
+    for name in ("XDG_DATA_HOME", "HOME", "TIPHYS_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    main(["status"])
+    assert f"in {place} (" in capsys.readouterr().out or f"Data:        {place}\n" in capsys.readouterr().out
+
+
+def test_advice_is_about_the_same_data(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "a b"
+    assert main(["status", "--data-dir", str(folder)]) == 3
+    assert f"(start it: tiphys up -d --data-dir '{folder}')" in capsys.readouterr().out
+    assert main(["kubeconfig", "--data-dir", str(folder)]) == 1
+    assert f"`tiphys up -d --data-dir '{folder}'`" in capsys.readouterr().err
+    for command in ("up", "down", "status", "kubeconfig", "doctor"):
+        assert main([command, "--data-dir", ""]) == 1
+        assert "--data-dir is empty" in capsys.readouterr().err
+        assert main([command, "--data-dir", "y" * 300]) == 1
+        assert "choose another --data-dir" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import shlex
 import sqlite3
 import threading
 from collections import deque
@@ -210,7 +211,8 @@ class _Lock:
             pid = os.pread(self._file, 32, 0).decode(errors="replace").strip()
             os.close(self._file)
             raise StoreError(
-                f"{path.parent} is in use by process {pid}: stop it with `tiphys down`, or choose another --data-dir"
+                f"{path.parent} is in use by process {pid}: stop it with "
+                f"`tiphys down --data-dir {shlex.quote(str(path.parent))}`, or choose another --data-dir"
             ) from error
         try:
             os.ftruncate(self._file, 0)
