@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from tiphys.cli.command import Command, Group, exactly
 from tiphys.cli.globals import GLOBAL
 from tiphys.cli.grammar import HELP, Flag, Options
-from tiphys.cli.session import Session, say
-from tiphys.errors import UsageError
+from tiphys.cli.namespaces import namespaces
+from tiphys.cli.session import CLUSTER_TEMPLATES, CRON_WORKFLOWS, TEMPLATES, Session, say
+from tiphys.errors import ApiError, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -25,6 +26,12 @@ _NAMING = frozenset(
     ("get", "logs", "wait", "watch", "retry", "resubmit", "stop", "terminate", "suspend", "resume", "delete")
 )
 """Commands whose arguments are names of workflows."""
+_STATES = ("Pending", "Running", "Succeeded", "Failed", "Error")
+_SUGGESTED = {"status": _STATES}
+"""Values offered for flags that take others, too."""
+_ASKED = {"namespace": "namespaces", "from": "sources"}
+"""Flags whose values the cluster knows, and the word after `tiphys completion` that lists them."""
+_KINDS = {"workflowtemplate": TEMPLATES, "clusterworkflowtemplate": CLUSTER_TEMPLATES, "cronwf": CRON_WORKFLOWS}
 
 
 class _Entry(NamedTuple):
@@ -40,13 +47,27 @@ class _Entry(NamedTuple):
     inner: tuple[str, ...] = ()
 
 
-def run(options: Options, _: Session) -> int:
-    """Print the script."""
+def run(options: Options, session: Session) -> int:
+    """Print the script; or what the scripts ask for."""
     shell = options.arguments[0]
+    if shell in _ASKED.values():
+        found = namespaces(session) if shell == "namespaces" else _sources(session)
+        say("".join(f"{name}\n" for name in found))
+        return 0
     if shell not in _SHELLS:
         raise UsageError(f"Invalid shell '{shell}'. The supported shells are bash, zsh and fish.")
     say(_SHELLS[shell]())
     return 0
+
+
+def _sources(session: Session) -> Iterator[str]:
+    """What `submit --from` takes."""
+    for kind, resource in _KINDS.items():
+        try:
+            listed = session.client.list(resource, session.namespace if resource.namespaced else "").items
+        except ApiError:
+            continue  # this user may not list it
+        yield from (f"{kind}/{item.name}" for item in listed)
 
 
 def _entries() -> Iterator[_Entry]:
@@ -105,7 +126,7 @@ def _bash() -> str:
     flags = "\n".join(
         f'    "{entry.path}") flags="{" ".join(f"--{flag.name}" for flag in entry.flags)}" ;;' for entry in entries
     )
-    choices = "\n".join(_case(entry.path, flag) for entry in entries for flag in entry.flags if flag.choices)
+    choices = "\n".join(_case(entry.path, flag) for entry in entries for flag in entry.flags if _values(flag))
     valued = sorted({one for entry in entries for flag in entry.flags if flag.kind != "bool" for one in _spelt(flag)})
     names = "|".join(sorted(_NAMING))
     return f"""# bash completion for tiphys; load it with: source <(tiphys completion bash)
@@ -132,6 +153,8 @@ _tiphys() {{
   [[ -z $value ]] || words=""
   case "$path $before" in
 {choices}
+    *" -n"|*" --namespace") words="$(tiphys completion namespaces 2>/dev/null)" ;;
+    "submit --from") words="$(tiphys completion sources "${{namespace[@]}}" 2>/dev/null)" ;;
   esac
   [[ $current != -* || -n $value ]] || words="$flags"
   local IFS=$'\\n'
@@ -145,10 +168,14 @@ complete -o default -F _tiphys tiphys
 """
 
 
+def _values(flag: Flag) -> tuple[str, ...]:
+    return flag.choices or _SUGGESTED.get(flag.name, ())
+
+
 def _case(path: str, flag: Flag) -> str:
     """What may stand after a flag of a command."""
     heads = "|".join(shlex.quote(f"{path} {one}") for one in _spelt(flag))
-    return f'    {heads}) words="{" ".join(flag.choices)}" ;;'
+    return f'    {heads}) words="{" ".join(_values(flag))}" ;;'
 
 
 def _zsh() -> str:
@@ -182,7 +209,9 @@ def _fish() -> str:
 
 def _fish_flag(flag: Flag) -> str:
     short = f" -s {flag.short}" if flag.short else ""
-    choices = f" -a {_quoted(' '.join(flag.choices))} -f" if flag.choices else ""
+    choices = f" -a {_quoted(' '.join(_values(flag)))} -f" if _values(flag) else ""
+    if asked := _ASKED.get(flag.name):
+        choices = f" -a '(tiphys completion {asked} 2>/dev/null)' -f"
     return f" -l {flag.name}{short}{'' if flag.kind == 'bool' else ' -r'}{choices} -d {_quoted(flag.help)}"
 
 

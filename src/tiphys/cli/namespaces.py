@@ -9,11 +9,20 @@ from tiphys.cli.session import Session
 from tiphys.errors import ApiError, TiphysError
 from tiphys.kube.objects.resources import served
 
-__all__ = ["in_another", "missing_namespace"]
+__all__ = ["in_another", "missing_namespace", "namespaces"]
 
 _NAMESPACES = served("", "namespaces")
 _MOST = 20
 _ABSENT = re.compile(r'(\S+)\.argoproj\.io "([^"]+)" not found')
+
+
+def namespaces(session: Session) -> list[str]:
+    """The names of all there are.
+
+    Raises:
+        TiphysError: they may not be listed, or there is no cluster.
+    """
+    return sorted(item.name for item in session.client.list(_NAMESPACES).items)
 
 
 def missing_namespace(session: Session) -> str:
@@ -47,7 +56,7 @@ def in_another(session: Session, message: str) -> str:
 
 def _others(session: Session, name: str) -> str:
     try:
-        known = sorted(item.name for item in session.client.list(_NAMESPACES).items)
+        known = namespaces(session)
     except TiphysError:
         return ""
     near = difflib.get_close_matches(name, known, n=1)

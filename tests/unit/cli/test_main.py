@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 import os
 import pathlib
 import shutil
@@ -63,6 +64,7 @@ def nowhere(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.
         (["up", "--port", "x"], "invalid int value: 'x'; see 'tiphys up --help'"),
         (["up", "--detatch"], "unrecognized arguments: --detatch; did you mean --detach?; see 'tiphys up --help'"),
         (["obm", "creds", "check", "--adress=x"], "did you mean --address?; see 'tiphys obm creds check --help'"),
+        (["obm", "firmware", "update", "--hosts", "x"], "firmware is changed on one BMC at a time"),
         (["help", "gett"], 'unknown command "gett" for "tiphys"; did you mean get?'),
         (["list", "--status", "Faild"], "--status 'Faild' is no phase of a workflow; there are: Pending, Running"),
         (["node", "get", "x"], "unknown action 'get': there is `set`"),
@@ -169,6 +171,7 @@ COMPLETED = {
     "tiphys get --no": {"--no-color", "--no-utf8", "--node-field-selector"},
     "tiphys --kubeconfig F get --no": {"--no-color", "--no-utf8", "--node-field-selector"},
     "tiphys get -o y": {"yaml"},
+    "tiphys list --status S": {"Succeeded"},
     "tiphys up --data-dir D --host": {"--host-path"},
     "tiphys obm ": {"creds", "firmware", "identity"},
     "tiphys obm creds ch": {"check"},
@@ -187,6 +190,27 @@ def test_bash_completes() -> None:
     )
     assert done.stderr == ""
     assert dict(zip(COMPLETED, (set(line.split()) for line in done.stdout.splitlines()), strict=True)) == COMPLETED
+
+
+def test_bash_completes_what_the_cluster_knows(
+    cluster: Cluster, kubectl: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.kubectl("create", "namespace", "completed")
+    template = {"apiVersion": "argoproj.io/v1alpha1", "kind": "WorkflowTemplate", "metadata": {"name": "wanted"}}
+    manifest = tmp_path / "template.json"
+    manifest.write_text(json.dumps(template | {"spec": {"templates": [{"name": "a", "suspend": {}}]}}))
+    cluster.kubectl("-n", "completed", "apply", "-f", str(manifest))
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    monkeypatch.setenv("PATH", f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}")
+    script = (
+        "source <(tiphys completion bash)\n"
+        'complete() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tiphys; echo "${COMPREPLY[@]}"; }\n'
+        "complete tiphys -n compl\n"
+        "complete tiphys submit --namespace compl\n"
+        "complete tiphys -n completed submit --from workflowtemplate/w\n"
+    )
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30)
+    assert (done.stdout, done.stderr) == ("completed\ncompleted\nworkflowtemplate/wanted\n", "")
 
 
 @pytest.mark.skipif(not shutil.which("fish"), reason="there is no fish")

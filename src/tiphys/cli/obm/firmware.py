@@ -46,8 +46,19 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
     _add_wanted(parser)
 
 
+class _OneOnly(argparse.Action):
+    """An option that the commands around this one have: it says why this one does not."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        parser.error(
+            "--hosts: firmware is changed on one BMC at a time, so that a bad image does not reach them all: give "
+            "--address; `firmware plan --hosts` says what each would need"
+        )
+
+
 def _add_update(parser: argparse.ArgumentParser) -> None:
     add_common(parser, wait=600)
+    parser.add_argument("--hosts", action=_OneOnly, dest=argparse.SUPPRESS, help=argparse.SUPPRESS)
     _add_wanted(parser)
     _add_post_again(parser)
 
