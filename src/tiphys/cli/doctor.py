@@ -6,11 +6,15 @@ import argparse
 import os
 import platform
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 from tiphys.cli.instance import add_data_dir, data_dir, holder
+from tiphys.errors import UsageError
 
 __all__ = ["register", "run"]
 
@@ -24,7 +28,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the findings; 1 if one of them keeps Tiphys from working."""
-    findings = [_python(), _sqlite(), _namespaces(), _kubectl(), _data(options)]
+    findings = [_python(), _sqlite(), _namespaces(), _clock(), _port(options), _kubectl(), _data(options)]
     for mark, what, follows in findings:
         sys.stdout.write(f"{ {'ok': '✔', 'warn': '!', 'bad': '✖'}[mark] } {what}{': ' + follows if follows else ''}\n")
     return int(any(mark == "bad" for mark, _, _ in findings))
@@ -45,10 +49,42 @@ def _namespaces() -> _Finding:
     if tool is None:
         return "warn", "mount namespaces: not tried", "install util-linux to know"
     flags = ["--mount"] if os.geteuid() == 0 else ["--user", "--map-current-user", "--mount"]
-    done = subprocess.run([tool, *flags, "true"], capture_output=True, check=False, timeout=10)
-    if done.returncode:
+    try:
+        subprocess.run([tool, *flags, "true"], capture_output=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
         return "warn", "mount namespaces: refused by this kernel", "steps cannot have private paths such as /tmp"
     return "ok", "mount namespaces: allowed", ""
+
+
+def _clock() -> _Finding:
+    """Tokens and certificates hold from a moment to another: a clock that lags refuses them all."""
+    now, written = time.time(), Path(__file__).stat().st_mtime
+    told = f"time: {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(now))} UTC"
+    if now < written:
+        return "warn", f"{told}, before these programs were written", "set the clock, else certificates are refused"
+    return "ok", told, ""
+
+
+def _port(options: argparse.Namespace) -> _Finding:
+    """Whether the API can have the address it had."""
+    from tiphys.local.place import HOST, kept_port
+
+    folder = data_dir(options)
+    port = kept_port(folder)
+    try:
+        running = holder(folder)
+    except UsageError:
+        running = 0
+    if running:
+        return "ok", f"port {port} of {HOST}: in use by process {running}", ""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            follows = "`tiphys up` takes another, and copies of the kubeconfig are then of no use"
+            return "warn", f"port {port} of {HOST}: {(error.strerror or str(error)).lower()}", follows
+    return "ok", f"port {port} of {HOST}: free" if port else f"ports of {HOST}: free", ""
 
 
 def _kubectl() -> _Finding:
@@ -62,7 +98,10 @@ def _kubectl() -> _Finding:
 
 def _data(options: argparse.Namespace) -> _Finding:
     folder = data_dir(options)
-    pid = holder(folder)
+    try:
+        pid = holder(folder)
+    except UsageError as error:
+        return "bad", f"data directory {folder}", str(error)
     if pid:
         return "ok", f"data directory {folder}: in use by process {pid}", ""
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())

@@ -68,9 +68,15 @@ def default_data_dir() -> Path:
 
 
 def holder(folder: Path) -> int:
-    """The pid of the process that has the data directory; 0 if nobody has. The kernel knows: it is a lock."""
+    """The pid of the process that has the data directory; 0 if nobody has. The kernel knows: it is a lock.
+
+    Raises:
+        UsageError: this user may not know.
+    """
     try:
         descriptor = os.open(folder / "tiphys.db.lock", os.O_RDWR | os.O_CLOEXEC)
+    except PermissionError as error:
+        raise UsageError(f"{folder} is another user's: do it as that user, or choose another --data-dir") from error
     except OSError:
         return 0
     try:

@@ -106,8 +106,9 @@ def start(command: Command, stdout: int, stderr: int) -> int:
 
 def _spawn(command: Command, stdout: int, stderr: int) -> int:
     doing = f"chdir to cwd ({command.cwd!r}) set in config.json failed"
+    stdin = _nothing()
     files = [
-        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_DUP2, stdin, 0),
         (os.POSIX_SPAWN_DUP2, stdout, 1),
         (os.POSIX_SPAWN_DUP2, stderr, 2),
     ]
@@ -126,7 +127,18 @@ def _spawn(command: Command, stdout: int, stderr: int) -> int:
     except OSError as error:
         raise StartError(f"unable to start container process: {doing}: {_text(error.errno or 0)}") from error
     finally:
+        os.close(stdin)
         os.chdir("/")
+
+
+def _nothing() -> int:
+    """A descriptor with nothing to read: /dev/null, or where a volume at /dev hides it, a pipe nobody writes to."""
+    try:
+        return os.open(os.devnull, os.O_RDONLY)
+    except FileNotFoundError:
+        reader, writer = os.pipe()
+        os.close(writer)
+        return reader
 
 
 def _fork(command: Command, stdout: int, stderr: int) -> int:
@@ -149,7 +161,7 @@ def _in_child(command: Command, parent: int, output: tuple[int, int], writer: in
     doing = f"chdir to cwd ({command.cwd!r}) set in config.json failed"
     try:
         os.setsid()
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(_nothing(), 0)
         os.dup2(output[0], 1)
         os.dup2(output[1], 2)
         os.chdir(command.cwd)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import secrets
 import socket
@@ -15,7 +14,7 @@ from tiphys.kit.clock import utc_now
 from tiphys.kit.files import write_private
 from tiphys.kit.redact import Secret
 
-__all__ = ["HOST", "Place", "kubeconfig"]
+__all__ = ["HOST", "Place", "kept_port", "kubeconfig"]
 
 HOST = "127.0.0.1"
 
@@ -94,11 +93,7 @@ class Place:
         Raises:
             UsageError: the port is taken.
         """
-        kept = self.folder / "port"
-        wanted = port
-        if not port and kept.exists():
-            with contextlib.suppress(ValueError, OSError):
-                wanted = int(kept.read_text())
+        wanted = port or kept_port(self.folder)
         # asyncio sets TCP_NODELAY only where the socket says that it is TCP; without it each answer waits 40 ms.
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -112,12 +107,21 @@ class Place:
                 ) from error
             listener.bind((HOST, 0))  # nobody asked for the one used last
         listener.listen(512)
-        _private(kept, f"{listener.getsockname()[1]}\n")
+        _private(self.folder / "port", f"{listener.getsockname()[1]}\n")
         return listener
 
     def write_kubeconfig(self, server: str, token: Secret) -> None:
         """The file that kubectl, argo and tiphys read."""
         _private(self.folder / "kubeconfig", kubeconfig(server, self.authority.encode(), token))
+
+
+def kept_port(folder: Path) -> int:
+    """The port last used with a data directory; 0 where it was never started, or nobody can tell."""
+    try:
+        port = int((folder / "port").read_text())
+    except (OSError, ValueError):
+        return 0
+    return port if 0 < port < 65536 else 0
 
 
 def kubeconfig(server: str, authority: bytes, token: Secret) -> str:

@@ -9,6 +9,7 @@ import pathlib
 import pwd
 import resource
 import select
+import shutil
 import signal
 import socket
 import sqlite3
@@ -302,6 +303,33 @@ def test_doctor_finds_this_machine_fit(stopped: Cluster) -> None:
     said = stopped.tiphys("doctor")
     assert "Python" in said
     assert "mount namespaces" in said
+    assert "✔ time: 2" in said
+    assert "✔ ports of 127.0.0.1: free" in said
+
+
+def test_doctor_tells_a_port_that_somebody_else_has(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        (tmp_path / "port").write_text(f"{port}\n")
+        assert main(["doctor", "--data-dir", str(tmp_path)]) == 0
+    assert f"! port {port} of 127.0.0.1: address already in use: `tiphys up` takes another" in capsys.readouterr().out
+
+
+def test_another_users_data_is_not_said_to_be_idle(tmp_path: pathlib.Path) -> None:
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("only root can become somebody else")
+    tmp_path.chmod(0o700)
+    become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-m", "tiphys.cli.main"]
+    for command, code in (("status", 1), ("down", 1), ("doctor", 1)):
+        done = subprocess.run(
+            [*become, command, "--data-dir", str(tmp_path)], capture_output=True, text=True, timeout=30, cwd="/"
+        )
+        if "No module named" in done.stderr:
+            pytest.skip("the programs cannot be read by an ordinary user")
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+        assert "another user's" in done.stdout + done.stderr or "cannot be looked at" in done.stdout + done.stderr
 
 
 @pytest.fixture

@@ -249,6 +249,26 @@ def test_a_container_that_has_filled_its_root_can_say_so(on_node) -> None:
     on_node(scenario, limits=Limits(root_bytes=1 << 20))
 
 
+@pytest.mark.parametrize("restricted", [False, True])
+def test_a_volume_over_dev_need_not_have_a_null(on_node, restricted) -> None:
+    """What reads has nothing to read all the same; the container was said to have a wrong working directory."""
+
+    async def scenario(node) -> None:
+        if node.supervisor().refused:
+            return
+        context = {"securityContext": {"allowPrivilegeEscalation": False}} if restricted else {}
+        pod = await node.run(
+            "p",
+            *("sh", "-c", "ls /dev; cat; echo $?"),
+            spec={"volumes": [{"name": "v", "emptyDir": {}}]},
+            main={"volumeMounts": [{"name": "v", "mountPath": "/dev"}], **context},
+        )
+        assert terminated(pod)["exitCode"] == 0, terminated(pod)
+        assert await node.log("p") == "termination-log\n0\n"
+
+    on_node(scenario)
+
+
 @pytest.mark.parametrize("path", ["/dev", "/dev/", "/dev/.", "//dev", "/dev//termination-log"])
 def test_a_volume_over_dev_takes_no_termination_message_away(on_node, path) -> None:
     async def scenario(node) -> None:
