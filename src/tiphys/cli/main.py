@@ -6,6 +6,7 @@ A module of this package is a command; only that of the command that runs is loa
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -68,9 +69,14 @@ _BROKEN_PIPE, _INTERRUPTED = 141, 130
 """As a shell tells the end by SIGPIPE and SIGINT."""
 
 
+_UNWRITTEN = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF))
+"""Errors of standard output that is a file; others are told where they happen."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that has no ✔ shows a question mark
@@ -80,9 +86,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # who read our output has had enough
         return _BROKEN_PIPE
+    except OSError as error:
+        if error.errno not in _UNWRITTEN or error.filename is not None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the rest is tried again at exit
+        sys.stderr.write(f"Error: the output cannot be written: {(error.strerror or '').lower()}\n")
+        return 1
     except KeyboardInterrupt:
         return _INTERRUPTED
     return code
+
+
+def _open_streams() -> None:
+    """Where a stream was closed by who called us, nothing is read or written; no other file takes its number."""
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    sys.stdin = sys.stdin or os.fdopen(0, "r")
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
 
 
 def _run(words: list[str]) -> int:

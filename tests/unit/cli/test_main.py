@@ -238,6 +238,22 @@ def test_a_reader_who_has_left_is_met_with_silence() -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+@pytest.mark.parametrize("words", ["completion fish", "list", "submit -", "version"])
+def test_output_that_cannot_be_written_is_told(cluster: Cluster, words: str) -> None:
+    env = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig)}
+    command = " ".join(TIPHYS)
+    script = f"{command} {words} > /dev/full < /dev/null"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=env, timeout=30)
+    assert done.returncode == 1
+    told = "No Workflow found in given files" if words == "submit -" else "the output cannot be written: no space left"
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1
+    script = f"{command} {words} <&- >&-"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=env, timeout=30)
+    assert done.returncode == int(words == "submit -")
+    assert "Traceback" not in done.stderr
+
+
 def test_a_terminal_without_unicode_is_no_error(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "empty.yaml"
     path.write_text("kind: ConfigMap\n")
