@@ -14,7 +14,7 @@ from tiphys.errors import UsageError
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["add_data_dir", "called", "data_dir", "default_data_dir", "holder", "server_of"]
+__all__ = ["add_data_dir", "called", "data_dir", "default_data_dir", "holder", "home", "server_of"]
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
@@ -60,11 +60,21 @@ def default_data_dir() -> Path:
     base = os.environ.get("XDG_DATA_HOME", "")
     if Path(base).is_absolute():  # a relative one is to be ignored (XDG Base Directory Specification 0.8)
         return Path(base) / "tiphys"
+    return home() / ".local" / "share" / "tiphys"
+
+
+def home() -> Path:
+    """$HOME, or what the list of users says.
+
+    Raises:
+        UsageError: this user has none, as in many containers.
+    """
     try:
-        home = os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
+        return Path(os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir).absolute()
     except KeyError as error:
-        raise UsageError("this user has no home directory: choose a --data-dir, or set TIPHYS_DATA_DIR") from error
-    return Path(home).absolute() / ".local" / "share" / "tiphys"
+        raise UsageError(
+            "this user has no home directory: set HOME; or name the files by --data-dir and KUBECONFIG"
+        ) from error
 
 
 def holder(folder: Path) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tiphys.cli.instance import add_data_dir, called, data_dir
+from tiphys.cli.instance import add_data_dir, called, data_dir, home
 from tiphys.errors import TiphysError, UsageError
 from tiphys.kit import yaml
 from tiphys.kit.files import write_private
@@ -59,7 +59,7 @@ def merge(source: Path) -> Path:
 
 def _own() -> Path:
     """The file that kubectl would write a new context to: of several, the first that is there, else the last."""
-    paths = default_paths(os.environ) or [Path.home() / ".kube" / "config"]
+    paths = default_paths(os.environ) or [home() / ".kube" / "config"]
     return next((path for path in paths if path.exists()), paths[-1])
 
 

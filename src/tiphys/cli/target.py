@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import os
 
@@ -27,8 +28,9 @@ def target_of(options: Options, namespace: str) -> Target:
     kubeconfig = options.text("kubeconfig")
     named = kubeconfig or options.text("server") or os.environ.get("KUBECONFIG")
     if not named and not any(path.exists() for path in default_paths(os.environ)):
-        own = default_data_dir() / "kubeconfig"
-        kubeconfig = str(own) if own.exists() else ""
+        with contextlib.suppress(UsageError):  # no home: it may be a pod, which needs none
+            own = default_data_dir() / "kubeconfig"
+            kubeconfig = str(own) if own.exists() else ""
     target = load(
         Overrides(
             kubeconfig=kubeconfig,

@@ -267,7 +267,26 @@ def test_where_the_data_lies(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     main(["status"])
-    assert f"in {place} (" in capsys.readouterr().out or f"Data:        {place}\n" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"in {place} (" in said or f"Data:        {place}\n" in said
+
+
+def test_a_user_without_a_home_is_told_so(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unknown(uid: int) -> pwd.struct_passwd:
+        raise KeyError(uid)
+
+    data = Place(tmp_path / "data")
+    data.write_kubeconfig("https://127.0.0.1:1", Secret("word"))
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for name in ("XDG_DATA_HOME", "HOME", "TIPHYS_DATA_DIR", "KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    for words in (["status"], ["kubeconfig", "--merge", "--data-dir", str(data.folder)]):
+        assert main(words) == 1
+        assert capsys.readouterr().err.startswith("Error: this user has no home directory: set HOME")
+    assert main(["list"]) == 1
+    assert "no cluster is configured (looked at nothing)" in capsys.readouterr().err
 
 
 def test_advice_is_about_the_same_data(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:

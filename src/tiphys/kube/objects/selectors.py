@@ -90,7 +90,8 @@ class _Parser:
     def take(self, *wanted: str) -> str:
         token = self.peek()
         if token not in wanted:
-            raise self.error(token, ", ".join(wanted))
+            quoted = [f"'{one}'" if one in ",()" else one for one in wanted]
+            raise self.error(token, " or ".join(quoted) if len(wanted) < 3 else ", ".join(quoted))
         self.at += 1
         return token
 
