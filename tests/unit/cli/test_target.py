@@ -101,3 +101,39 @@ def test_a_kubeconfig_that_is_named_and_missing_is_not_replaced_by_the_one_of_th
         target()
     monkeypatch.delenv("KUBECONFIG")
     assert target().server == "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"clusters": 1}, "clusters is no list"),
+        ({"clusters": [None]}, "clusters[0] is empty"),
+        ({"contexts": ["c"]}, "contexts[0] is no map of keys"),
+        ({"current-context": ["c"]}, "current-context must be text: put it into quotes"),
+        ({"users": [{"name": "u", "user": {"token": 12345}}]}, "users[0].user.token must be text: put it into quotes"),
+        ({"users": [{"name": "u", "user": {"as-groups": [1]}}]}, "users[0].user.as-groups[0] must be text"),
+        (
+            {"users": [{"name": "u", "user": {"exec": {"env": [{"name": 1}]}}}]},
+            "users[0].user.exec.env[0].name must be",
+        ),
+        (
+            {"clusters": [{"name": "c", "cluster": {"insecure-skip-tls-verify": "yes"}}]},
+            "clusters[0].cluster.insecure-skip-tls-verify must be true or false",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_kubeconfig_is_told_with_its_place(
+    kubeconfig: pathlib.Path, change: dict[str, object], says: str
+) -> None:
+    kubeconfig.write_text(json.dumps(json.loads(kubeconfig.read_text()) | change))
+    with pytest.raises(UsageError) as caught:
+        target()
+    assert str(caught.value).startswith(f"kubeconfig {kubeconfig} is not a kubeconfig: {says}")
+
+
+def test_what_is_null_in_a_kubeconfig_is_not_there(kubeconfig: pathlib.Path) -> None:
+    given = json.loads(kubeconfig.read_text())
+    given["users"].append({"name": None, "user": None})
+    given["clusters"][0]["cluster"] |= {"proxy-url": None, "tls-server-name": None}
+    kubeconfig.write_text(json.dumps(given))
+    assert (target().server, target().proxy) == ("http://127.0.0.1:1", "")

@@ -25,6 +25,31 @@ __all__ = ["Overrides", "Target", "default_paths", "load"]
 
 POD_FILES = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
+_PLUGIN = {
+    **dict.fromkeys(("apiVersion", "command", "installHint"), str),
+    "args": [str],
+    "env": [{"name": str, "value": str}],
+    "provideClusterInfo": bool,
+}
+_USER = {
+    **dict.fromkeys(("token", "tokenFile", "as", "username", "password"), str),
+    **dict.fromkeys(("client-certificate", "client-certificate-data", "client-key", "client-key-data"), str),
+    "as-groups": [str],
+    "exec": _PLUGIN,
+}
+_CLUSTER = {
+    **dict.fromkeys(("server", "tls-server-name", "proxy-url"), str),
+    **dict.fromkeys(("certificate-authority", "certificate-authority-data"), str),
+    "insecure-skip-tls-verify": bool,
+}
+_SHAPE = {
+    "current-context": str,
+    "clusters": [{"name": str, "cluster": _CLUSTER}],
+    "users": [{"name": str, "user": _USER}],
+    "contexts": [{"name": str, "context": dict.fromkeys(("cluster", "user", "namespace"), str)}],
+}
+"""What is read of a kubeconfig, and what each must be (client.config.k8s.io v1)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
@@ -113,8 +138,8 @@ def load(overrides: Overrides, environ: Mapping[str, str] = os.environ) -> Targe
     if authorization is not None:
         headers.append(("Authorization", authorization))
     tls = _tls(overrides, cluster, certificate) if server.startswith("https://") else None
-    server_name = overrides.tls_server_name or cluster.get("tls-server-name", "")
-    return Target(server.rstrip("/"), namespace, tuple(headers), tls, server_name, cluster.get("proxy-url", ""))
+    server_name = overrides.tls_server_name or cluster.get("tls-server-name") or ""
+    return Target(server.rstrip("/"), namespace, tuple(headers), tls, server_name, cluster.get("proxy-url") or "")
 
 
 def _merge(paths: list[Path]) -> dict[str, Any]:
@@ -129,13 +154,36 @@ def _merge(paths: list[Path]) -> dict[str, Any]:
         document = _document(path, text)
         if not isinstance(document, dict):
             raise UsageError(f"kubeconfig {path} is not a kubeconfig: it is no map of keys")
+        if wrong := _misfit(document, _SHAPE, ""):
+            raise UsageError(f"kubeconfig {path} is not a kubeconfig: {wrong}")
         merged["current-context"] = merged["current-context"] or document.get("current-context") or ""
         for kind, inner in (("contexts", "context"), ("clusters", "cluster"), ("users", "user")):
             for entry in document.get(kind) or []:
                 value = dict(entry.get(inner) or {})
                 value["__folder__"] = path.parent  # relative file names are relative to their kubeconfig
-                merged[kind].setdefault(entry.get("name", ""), value)
+                merged[kind].setdefault(entry.get("name") or "", value)
     return merged
+
+
+def _misfit(value: Any, shape: Any, where: str) -> str:
+    """What is not as it must be, and where; "" for nothing. What is null is not there, as in Go."""
+    if value is None:
+        return ""
+    if isinstance(shape, dict):
+        if not isinstance(value, dict):
+            return f"{where} is no map of keys"
+        found = (_misfit(value.get(key), inner, f"{where}.{key}".lstrip(".")) for key, inner in shape.items())
+    elif isinstance(shape, list):
+        if not isinstance(value, list):
+            return f"{where} is no list"
+        found = (
+            f"{where}[{index}] is empty" if one is None else _misfit(one, shape[0], f"{where}[{index}]")
+            for index, one in enumerate(value)
+        )
+    else:
+        wanted = "text: put it into quotes" if shape is str else "true or false"
+        return "" if isinstance(value, shape) else f"{where} must be {wanted}"
+    return next(filter(None, found), "")
 
 
 def _document(path: Path, text: str) -> Any:
@@ -229,8 +277,12 @@ def _run_plugin(
         wanted = ("certificate-authority-data", "insecure-skip-tls-verify", "tls-server-name", "proxy-url")
         spec["cluster"] = {"server": server, **{key: cluster[key] for key in wanted if key in cluster}}
     info = encode({"apiVersion": version, "kind": "ExecCredential", "spec": spec}).decode()
-    env = {**environ, **{e["name"]: e["value"] for e in plugin.get("env") or []}, "KUBERNETES_EXEC_INFO": info}
-    command = [plugin.get("command", ""), *(plugin.get("args") or [])]
+    env = {
+        **environ,
+        **{e["name"]: e.get("value") or "" for e in plugin.get("env") or [] if e.get("name")},
+        "KUBERNETES_EXEC_INFO": info,
+    }
+    command = [plugin.get("command") or "", *(plugin.get("args") or [])]
     try:
         done = subprocess.run(command, env=env, capture_output=True, check=False, timeout=60)
     except (OSError, subprocess.TimeoutExpired) as error:
