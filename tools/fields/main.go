@@ -2,7 +2,7 @@
 //
 //	go run . > ../../src/tiphys/workflow/spec/data/fields.json
 //
-// One object a type: field name to type. A type is written as string, boolean, integer, number, bytes, time, quantity,
+// One object a type: field name to type. A type is written as string, boolean, integer, int32, number, bytes, time, quantity,
 // intorstring (a number or a text), scalar (a text, number or boolean), any, or the name of a type of the table; "[" before
 // it is a list of it, "{" a map, and "!" after it says that the field must be there. What a status holds is left out: the
 // controller writes it.
@@ -51,7 +51,7 @@ var later = table{
 	"ArtifactLocation":         {"plugin": "PluginArtifact"},
 	"ArtifactRepository":       {"plugin": "PluginArtifactRepository"},
 	"Mutex":                    {"database": "boolean"},
-	"PluginArtifact":           {"name": "string", "configuration": "string", "connectionTimeoutSeconds": "integer", "key": "string!"},
+	"PluginArtifact":           {"name": "string", "configuration": "string", "connectionTimeoutSeconds": "int32", "key": "string!"},
 	"PluginArtifactRepository": {"name": "string!", "keyFormat": "string", "configuration": "string!"},
 	"SemaphoreRef":             {"database": "SyncDatabaseRef"},
 	"SyncDatabaseRef":          {"key": "string!"},
@@ -172,7 +172,9 @@ func (found table) kind(t reflect.Type) string {
 		return "boolean"
 	case reflect.Float32, reflect.Float64:
 		return "number"
-	case reflect.Int, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint32, reflect.Uint64:
+	case reflect.Int32:
+		return "int32"
+	case reflect.Int, reflect.Int64, reflect.Uint, reflect.Uint32, reflect.Uint64:
 		return "integer"
 	case reflect.Interface:
 		return "any"

@@ -12,7 +12,7 @@ from tiphys.workflow.spec.fields import KINDS, fields_of
 
 __all__ = ["decoded"]
 
-_EMPTY: dict[str, Any] = {"boolean": False, "integer": 0, "number": 0, "string": ""}
+_EMPTY: dict[str, Any] = {"boolean": False, "int32": 0, "integer": 0, "number": 0, "string": ""}
 
 
 def decoded(obj: dict[str, Any]) -> dict[str, Any]:

@@ -43,7 +43,8 @@ _SCHEMAS: Final[Mapping[str, dict[str, Any]]] = {
     "any": {"x-kubernetes-preserve-unknown-fields": True},
     "boolean": {"type": "boolean"},
     "bytes": {"type": "string", "format": "byte"},
-    "integer": {"type": "integer"},
+    "int32": {"type": "integer", "format": "int32"},
+    "integer": {"type": "integer", "format": "int64"},
     "intorstring": {"x-kubernetes-int-or-string": True},
     "number": {"type": "number"},
     "quantity": {"x-kubernetes-int-or-string": True},
@@ -54,6 +55,7 @@ _SCHEMAS: Final[Mapping[str, dict[str, Any]]] = {
 _PYTHON: Final[Mapping[str, frozenset[type]]] = {
     "boolean": frozenset({bool}),
     "bytes": _TEXT,
+    "int32": _INTEGER,
     "integer": _INTEGER,
     "intorstring": _INTEGER | _TEXT,
     "number": _NUMBER,
@@ -62,7 +64,16 @@ _PYTHON: Final[Mapping[str, frozenset[type]]] = {
     "string": _TEXT,
     "time": _TEXT | {type(None)},
 }
-_WORDS: Final = {"bytes": "string", "intorstring": "integer,string", "quantity": "integer,string", "time": "string"}
+_BITS: Final = {"int32": 32, "integer": 64, "intorstring": 32}
+"""How many Go reads a number into: one that is too large keeps its clients from reading any list with it in."""
+
+_WORDS: Final = {
+    "bytes": "string",
+    "int32": "integer",
+    "intorstring": "integer,string",
+    "quantity": "integer,string",
+    "time": "string",
+}
 _NAMES: Final = {bool: "boolean", dict: "object", float: "number", int: "integer", list: "array", str: "string"}
 
 
@@ -163,8 +174,10 @@ def _findings(kind: str, obj: Any) -> Iterator[tuple[str, str | None]]:
     while pending:
         type_, value, path = pending.pop()
         if type_ in _PYTHON:
-            if type(value) not in _PYTHON[type_] and not (type_ == "integer" and _is_whole(value)):
+            if type(value) not in _PYTHON[type_] and not (_WORDS.get(type_, type_) == "integer" and _is_whole(value)):
                 yield path, _mismatch(path, _WORDS.get(type_, type_), value)
+            elif type_ in _BITS and type(value) is not str and not _held(value, _BITS[type_]):
+                yield path, f"Invalid value: {value}: {path} in body must be an integer of {_BITS[type_]} bits"
         elif type_ == "any":
             continue
         elif type_.startswith("["):
@@ -181,7 +194,7 @@ def _findings(kind: str, obj: Any) -> Iterator[tuple[str, str | None]]:
             for key, item in value.items():
                 if (field := fields.get(key)) is None:
                     yield f"{start}{key}", None
-                elif type(item) not in _PYTHON.get(field, ()):
+                elif type(item) not in _PYTHON.get(field, ()) or (field in _BITS and type(item) is int):
                     inner.append((field, item, f"{start}{key}"))
             yield from ((f"{start}{key}", "Required value") for key in required[type_] if key not in value)
             pending += reversed(inner)
@@ -189,6 +202,10 @@ def _findings(kind: str, obj: Any) -> Iterator[tuple[str, str | None]]:
 
 def _is_whole(value: Any) -> bool:
     return type(value) is float and value.is_integer()
+
+
+def _held(value: int | float, bits: int) -> bool:
+    return -(2 ** (bits - 1)) <= value < 2 ** (bits - 1)
 
 
 def _mismatch(path: str, wanted: str, value: Any) -> str:

@@ -55,6 +55,30 @@ def test_unknown_fields_are_found_outside_the_spec_but_not_in_the_status() -> No
     assert fields.unknown("Workflow", obj) == ["speck", "metadata.lables"]
 
 
+@pytest.mark.parametrize(
+    ("spec", "path", "bits"),
+    [
+        ({"priority": 2**31}, "spec.priority", 32),
+        ({"priority": -(2**31) - 1}, "spec.priority", 32),
+        ({"priority": 1e300}, "spec.priority", 32),
+        ({"parallelism": 2**63}, "spec.parallelism", 64),
+        (
+            {"templates": [{"name": "a", "retryStrategy": {"limit": 2**31}}]},
+            "spec.templates[0].retryStrategy.limit",
+            32,
+        ),
+    ],
+)
+def test_a_number_that_gos_clients_could_not_read_is_refused(spec: dict, path: str, bits: int) -> None:
+    [(where, what)] = fields.wrong("Workflow", workflow(**spec))
+    assert where == path and what.endswith(f"{path} in body must be an integer of {bits} bits")
+
+
+def test_the_largest_numbers_of_their_types_are_taken() -> None:
+    spec = {"priority": -(2**31), "parallelism": 2**63 - 1, "activeDeadlineSeconds": 2**31}
+    assert fields.wrong("Workflow", workflow(**spec)) == []
+
+
 def test_other_kinds_have_no_table() -> None:
     assert fields.unknown("Pod", {"any": 1}) == []
     assert fields.wrong("Pod", {"spec": 1}) == []

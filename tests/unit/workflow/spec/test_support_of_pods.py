@@ -10,7 +10,14 @@ from tiphys.workflow.spec import fields
 from tiphys.workflow.spec.support import Support, rows
 
 # A value of each type that asks for something.
-VALUES: dict[str, Any] = {"boolean": True, "integer": 1000, "string": "x", "any": {"x": "y"}, "quantity": "1"}
+VALUES: dict[str, Any] = {
+    "boolean": True,
+    "int32": 1000,
+    "integer": 1000,
+    "string": "x",
+    "any": {"x": "y"},
+    "quantity": "1",
+}
 # Taken by Argo's controller before there is a pod.
 NOT_OF_A_POD = {"mirrorVolumeMounts", "source"}
 # Decided by its value: the user pods run as, the capabilities by their names.
