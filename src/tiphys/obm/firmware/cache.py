@@ -60,7 +60,8 @@ class Cache:
 
         Args:
             name: it is sent under (iDRACs look at it).
-            fetch: writes it into a file, and has compared its digest when it returns.
+            fetch: writes it into a file, and has compared its digest when it returns; raises OSError where that
+                cannot be written only.
             tick: called while time passes.
 
         Raises:
@@ -68,9 +69,15 @@ class Cache:
         """
         with contextlib.ExitStack() as stack:
             folder = self._folder(stack)
-            with self._locked(folder / f"{sha256}.lock", tick):
-                file = stack.enter_context(self._kept(folder / sha256, sha256) or self._fetched(folder, sha256, fetch))
-            self._throw_out(folder, sha256)
+            try:
+                with self._locked(folder / f"{sha256}.lock", tick):
+                    found = self._kept(folder / sha256, sha256) or self._fetched(folder, sha256, fetch)
+                    file = stack.enter_context(found)
+                self._throw_out(folder, sha256)
+            except OSError as error:  # a full disk; what fetches tells its own troubles otherwise
+                raise UsageError(
+                    f"the image cannot be kept in {folder}: {error.strerror or error}; --cache names another folder"
+                ) from error
             yield Image(file, name, os.fstat(file.fileno()).st_size, sha256)
 
     def _path(self, sha256: str) -> Path:

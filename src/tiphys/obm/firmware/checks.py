@@ -75,6 +75,8 @@ def obstacles(
 
 def size_obstacle(service: Json, size: int, where: str) -> str:
     """Why an image of this size is not taken; "" = it is."""
+    if not size:
+        return f"the image for {where} is empty; it was not sent"
     most = whole(service.get("MaxImageSizeBytes"))
     if most is not None and 0 < most < size:
         return f"{where} takes images of at most {most} bytes; this one has {size}"

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import http.client
 import os
+import stat
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -17,12 +18,22 @@ from urllib.parse import unquote, urlsplit
 from tiphys.errors import UsageError
 from tiphys.obm.errors import ChecksumMismatch, ImageUnavailable
 from tiphys.obm.firmware.source import Firmware, without_secrets
+from tiphys.obm.shapes import line
 
 __all__ = ["Image", "digest_of", "download", "local", "name_of"]
 
 _PORTION = 1 << 18
 _SILENCE_SECONDS = 60
 _LARGEST = 4 << 30
+_HANDLERS = (  # those of urllib, but for FTP, files and data
+    urllib.request.ProxyHandler,
+    urllib.request.HTTPHandler,
+    urllib.request.HTTPSHandler,
+    urllib.request.HTTPDefaultErrorHandler,
+    urllib.request.HTTPRedirectHandler,
+    urllib.request.HTTPErrorProcessor,
+    urllib.request.UnknownHandler,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +82,14 @@ def local(path: Path, sha256: str) -> Iterator[Image]:
         UsageError: it cannot be read.
         ChecksumMismatch: it is another one than on record.
     """
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise UsageError(f"the image {path} cannot be read: {error.strerror}") from error
-    with file:
-        digest = digest_of(file)
+    with contextlib.ExitStack() as stack:
+        try:
+            if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for, a device has no end
+                raise UsageError(f"the image {path} is no file")
+            file = stack.enter_context(path.open("rb"))
+            digest = digest_of(file)
+        except OSError as error:
+            raise UsageError(f"the image {path} cannot be read: {error.strerror}") from error
         if sha256 and digest != sha256:
             raise ChecksumMismatch(f"the SHA-256 of {path} is {digest}, on record is {sha256}; it was not sent")
         yield Image(file, name_of(path.name), os.fstat(file.fileno()).st_size, digest)
@@ -86,34 +99,61 @@ def download(firmware: Firmware, file: BinaryIO, tick: Callable[[], None]) -> No
     """Fetch an image into a file.
 
     Args:
-        tick: called once a portion.
+        tick: called whenever some of it has come, at the latest after a minute.
 
     Raises:
         ImageUnavailable: it cannot be fetched.
         ChecksumMismatch: it is another one than on record.
+        OSError: it cannot be written.
     """
     shown = without_secrets(firmware.url)
     digest, size = hashlib.sha256(), 0
-    try:
-        # The scheme is http or https, see `source`; a proxy of the environment may be asked, no secret is in it.
-        with urllib.request.urlopen(firmware.url, timeout=_SILENCE_SECONDS) as answer:  # noqa: S310
-            announced = answer.headers.get("Content-Length")
-            while portion := answer.read(_PORTION):
-                digest.update(portion)
-                size += len(portion)
-                if size > _LARGEST:
-                    raise ImageUnavailable(f"{shown} is larger than {_LARGEST >> 30} GB: that is no firmware of a BMC")
-                file.write(portion)
-                tick()
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise ImageUnavailable(f"{shown} answers {error.code} {error.reason}") from error
-    except (OSError, http.client.HTTPException) as error:
-        raise ImageUnavailable(f"{shown} cannot be fetched: {error}") from error
-    if announced and announced.isdigit() and int(announced) != size:
+    with contextlib.closing(_asked(firmware.url, shown)) as answer:
+        announced = answer.headers.get("Content-Length") or ""
+        kind = line(answer.headers.get_content_type(), 60)
+        while portion := _portion(answer, shown):
+            digest.update(portion)
+            size += len(portion)
+            if size > _LARGEST:
+                raise ImageUnavailable(f"{shown} is larger than {_LARGEST >> 30} GB: that is no firmware of a BMC")
+            file.write(portion)
+            tick()
+    if announced.isdigit() and int(announced) != size:
         raise ImageUnavailable(f"{shown} broke off after {size} of {announced} bytes")
     if digest.hexdigest() != firmware.sha256:
+        page = ". What came is a page of HTML: perhaps of a log-in, or of an error" if kind == "text/html" else ""
         raise ChecksumMismatch(
             f"the SHA-256 of {shown} is {digest.hexdigest()}, on record is {firmware.sha256}; it was not sent to the "
-            "BMC"
+            f"BMC{page}"
         )
+
+
+def _asked(url: str, shown: str) -> http.client.HTTPResponse:
+    """The answer of the server, by HTTP or HTTPS wherever it leads; a proxy of the environment may be asked."""
+    opener = urllib.request.OpenerDirector()
+    for handler in _HANDLERS:
+        opener.add_handler(handler())
+    request = urllib.request.Request(url, headers={"User-Agent": "tiphys"})  # noqa: S310 - see `source`
+    try:
+        answer = opener.open(request, timeout=_SILENCE_SECONDS)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise ImageUnavailable(f"{shown} answers {error.code} {line(error.reason)}".rstrip()) from error
+    except (OSError, http.client.HTTPException, ValueError) as error:  # the last: a redirect to no URL
+        reason = getattr(error, "reason", error)
+        raise ImageUnavailable(f"{shown} cannot be fetched: {line(str(reason))}") from error
+    if not isinstance(answer, http.client.HTTPResponse):
+        raise ImageUnavailable(f"{shown} leads to something that is not fetched by HTTP")
+    coding = line(answer.headers.get("Content-Encoding"), 40)
+    if coding not in ("", "identity"):
+        answer.close()
+        raise ImageUnavailable(f"{shown} is sent with Content-Encoding {coding}, which was not asked for")
+    return answer
+
+
+def _portion(answer: http.client.HTTPResponse, shown: str) -> bytes:
+    """What has come, b"" at the end: a slow server is not waited for until a portion is full."""
+    try:
+        return answer.read1(_PORTION)
+    except (OSError, http.client.HTTPException) as error:
+        raise ImageUnavailable(f"{shown} cannot be fetched: {line(str(error))}") from error

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from tiphys.errors import UsageError
 from tiphys.kit.clock import rfc3339
-from tiphys.obm.errors import CheckRefused, ObmError
+from tiphys.obm.errors import CheckRefused, ChecksumMismatch, ObmError
 from tiphys.obm.firmware.access import Access
 from tiphys.obm.firmware.cache import Cache
 from tiphys.obm.firmware.checks import size_obstacle
 from tiphys.obm.firmware.decide import Decision, compliance, decide
+from tiphys.obm.firmware.image import local
 from tiphys.obm.firmware.source import Firmware, without_secrets
 from tiphys.obm.firmware.update import Plan
 from tiphys.obm.firmware.vendors.base import Previous
@@ -98,10 +101,12 @@ def look(access: Access, work: Any) -> Mapping[str, Any]:
 def _decided(facts: dict[str, Any], view: View, wanted: Plan, decision: Decision) -> Mapping[str, Any]:
     firmware, where = decision.firmware, view.bmc.transport.where
     obstacles: list[ObmError] = list(decision.obstacles)
-    size = Cache(wanted.cache, lambda _: None).find(firmware.sha256) if firmware.sha256 else None
-    too_large = size_obstacle(decision.service, size, where) if size is not None else ""
-    if too_large:
-        obstacles.append(CheckRefused(too_large, "image"))
+    size, refused = _looked_at(firmware, wanted)
+    if refused is None and size is not None:
+        unfit = size_obstacle(decision.service, size, where)
+        refused = CheckRefused(unfit, "image") if unfit else None
+    if refused is not None:
+        obstacles.append(refused)
     if not firmware.there and not decision.same:
         obstacles.append(CheckRefused(f"version {firmware.version} is on record, but no image of it", "no-image"))
     more: dict[str, Any] = {"image": _image(firmware, size), "obstacles": [_obstacle(one) for one in obstacles]}
@@ -122,6 +127,26 @@ def _decided(facts: dict[str, Any], view: View, wanted: Plan, decision: Decision
         raise AssertionError("without a way there is an obstacle")
     text = f"{firmware.version} would go to {where} by {decision.way.kind}; it runs {decision.before}"
     return _told(facts, "update", text, **more)
+
+
+def _looked_at(firmware: Firmware, wanted: Plan) -> tuple[int | None, ObmError | None]:
+    """The size of the image, None = it is not here; and what is wrong with it.
+
+    A file is compared where it has a digest on record, as `update` does. One in the cache is not: where it is spoilt,
+    `update` fetches it again.
+    """
+    if firmware.file:
+        path = Path(firmware.file)
+        try:
+            if firmware.sha256:
+                with local(path, firmware.sha256) as image:
+                    return image.size, None
+            return path.stat().st_size, None
+        except ChecksumMismatch as mismatch:
+            return None, mismatch
+        except OSError as error:
+            raise UsageError(f"the image {path} cannot be read: {error.strerror}") from error
+    return Cache(wanted.cache, lambda _: None).find(firmware.sha256) if firmware.sha256 else None, None
 
 
 def _told(facts: Mapping[str, Any], action: str, message: str, **more: Any) -> Mapping[str, Any]:

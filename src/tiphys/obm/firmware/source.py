@@ -226,6 +226,8 @@ def _check_url(url: str, where: str) -> None:
         raise UsageError(f"{where}: the URL must be http or https, with a host")
     if "@" in parts.netloc:
         raise UsageError(f"{where}: the URL must not hold a user and password; they would end up in logs")
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise UsageError(f"{where}: the URL has characters that must be percent-encoded (a space is %20)")
 
 
 def _check_digest(sha256: str, where: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tiphys.kit.redact import Secret
-from tiphys.obm.errors import ImageRefused, RefusedByBmc, Unknown
+from tiphys.obm.errors import ImageRefused, ImageUnavailable, ObmError, RefusedByBmc, Unknown
 from tiphys.obm.firmware.access import Access
 from tiphys.obm.firmware.cache import Cache
 from tiphys.obm.firmware.checks import Rules, size_obstacle
@@ -120,7 +120,15 @@ class _Begin:
             return Updated("no-op", False, f"{where} runs {before} already", before, before)
         if decision.obstacles:
             raise decision.obstacles[0]
-        way = decision.way
+        try:
+            return self._bring(firmware, decision)
+        except ObmError as error:
+            error.version_before = error.version_before or before
+            raise
+
+    def _bring(self, firmware: Firmware, decision: Decision) -> Updated:
+        access, view, way = self._access, self._view, decision.way
+        before, where = decision.before, access.bmc.transport.where
         if way is None:
             raise AssertionError("without a way there is an obstacle")
         with self._images(firmware) as (image, signature):
@@ -152,8 +160,13 @@ class _Begin:
         if firmware.file:
             return local(Path(firmware.file), firmware.sha256)
         pace = self._access.journal.pace
-        cache = Cache(self._plan.cache, pace.sleep)
-        tick = _ticker(self._access, 120)
+        cache, hold = Cache(self._plan.cache, pace.sleep), _ticker(self._access, 120)
+
+        def tick() -> None:
+            hold()
+            if pace.now() >= self._access.deadline:
+                raise ImageUnavailable("the time given is over and the image is not here yet; nothing was sent")
+
         return cache.image(firmware.sha256, name_of(firmware.url), lambda file: download(firmware, file, tick), tick)
 
     def _still_logged_in(self) -> None:

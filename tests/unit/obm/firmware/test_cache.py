@@ -1,6 +1,7 @@
 """Images kept between runs."""
 
 import concurrent.futures
+import errno
 import fcntl
 import hashlib
 import os
@@ -10,6 +11,7 @@ from typing import BinaryIO
 
 import pytest
 
+from tiphys.errors import UsageError
 from tiphys.obm.errors import ChecksumMismatch
 from tiphys.obm.firmware.cache import Cache, cache_folder
 
@@ -55,6 +57,20 @@ def test_many_at_once_fetch_it_once(tmp_path: pathlib.Path) -> None:
         origin.may_go_on.set()
         assert {one.result(20) for one in takes} == {origin.data}
     assert origin.fetched == 1
+
+
+def test_a_full_disk_is_told_with_the_way_out_and_leaves_nothing(tmp_path: pathlib.Path) -> None:
+    def fetch(file: BinaryIO) -> None:
+        file.write(b"x" * 100_000)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    cache = Cache(tmp_path, lambda _: None)
+    with (
+        pytest.raises(UsageError, match=r"cannot be kept in .*: No space left on device; --cache names another"),
+        cache.image("0" * 64, "fw.bin", fetch, lambda: None),
+    ):
+        pass
+    assert not [path for path in tmp_path.iterdir() if path.suffix != ".lock"]
 
 
 def test_what_was_spoilt_is_fetched_again(tmp_path: pathlib.Path) -> None:
