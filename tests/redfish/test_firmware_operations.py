@@ -237,6 +237,19 @@ def test_an_update_on_reset_is_staged_until_the_bmc_restarts(world: ObmWorld) ->
     assert world.bmc.counters()["update_posts"] == 1
 
 
+@each("idrac8", "idrac9", "idrac10")
+def test_an_idracs_update_on_reset_is_staged_until_the_server_restarts(world: ObmWorld) -> None:
+    image = world.image()
+    for _ in range(2):
+        with pytest.raises(Staged) as caught:
+            world.update(image, sending={"apply": "OnReset", "mechanism": "pull"})
+        assert (caught.value.reason, caught.value.changed) == ("host-restart", True)
+    assert (world.bmc.counters()["host_resets"], world.bmc.counters()["bmc_reboots"]) == (0, 0)
+    world.bmc.reset_host()
+    assert waited(world).version == "99.1"
+    assert world.bmc.counters()["update_posts"] == 1
+
+
 @each("gb200", "smc-x12")
 def test_an_apply_time_that_the_bmc_has_not_is_refused(world: ObmWorld) -> None:
     told = planned(world, Source(version="99.1"))

@@ -155,15 +155,18 @@ class Followed:
     def _judge(self, quiet: dt.timedelta) -> None:
         """What follows from this much time without news; raises where it is the end."""
         update, state = self._access.update, self._progress.state
-        bios = update.component == "BIOS"
-        if state == "waiting" and bios and quiet > _STAGED:
+        bios, on_reset = update.component == "BIOS", update.apply == "OnReset"
+        of_host = bios or (on_reset and self._view.maker.reset_of_host)
+        if state == "waiting" and of_host and quiet > _STAGED:
             raise self._staged("host-restart", "the host is restarted")
+        if state == "waiting" and on_reset and quiet > _STAGED:
+            raise self._staged("reset", "the BMC is restarted")
         if state not in ("succeeded", "lost") or not self._version or self._reads:
             return
         if state == "succeeded" and bios and quiet > _STAGED:
             raise self._staged("host-restart", "the host is restarted")
         if state == "succeeded" and not bios and not update.restarted:
-            if update.apply == "OnReset":
+            if on_reset and not of_host:
                 raise self._staged("reset", "the BMC is restarted")
             after = self._view.maker.reset_after
             if after is not None and quiet > dt.timedelta(seconds=after):

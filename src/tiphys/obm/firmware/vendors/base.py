@@ -98,12 +98,14 @@ class Maker:
         name: for messages.
         reset_after: seconds after a success at which the BMC is to be restarted if it has not done so itself; None: it
             always does.
+        reset_of_host: whether `OnReset` of the BMC's own firmware means the next restart of the host.
         jobs: a collection whose unfinished jobs stand against an update; "" = there is none beside the tasks.
         chooses_preserve: whether the request can say that settings are not kept.
     """
 
     name: ClassVar[str] = "generic"
     reset_after: ClassVar[float | None] = None
+    reset_of_host: ClassVar[bool] = False
     jobs: ClassVar[str] = ""
     chooses_preserve: ClassVar[bool] = False
 
