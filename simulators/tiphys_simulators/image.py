@@ -12,7 +12,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-__all__ = ["ImageHeader", "ImageIntake", "ReceivedImage", "build_image", "version_key"]
+__all__ = ["ImageHeader", "ImageIntake", "ReceivedImage", "build_image", "kept_image", "version_key"]
 
 _MAGIC = b"TIPHYSFW "
 _LONGEST_LINE = 512
@@ -103,6 +103,13 @@ def build_image(
             raise ValueError(f"{word!r}: a word without blanks is needed in an image's header")
     digest = hashlib.sha256(payload if signed else payload + b"not this").hexdigest()
     return f"TIPHYSFW {vendor} {component} {version} {digest}\n".encode() + payload
+
+
+def kept_image(vendor: str, component: str, version: str) -> ReceivedImage:
+    """An image that a BMC has kept: as if it had arrived again."""
+    intake = ImageIntake("kept")
+    intake.feed(build_image(vendor, component, version))
+    return intake.finish()
 
 
 def version_key(version: str) -> tuple[int, ...]:

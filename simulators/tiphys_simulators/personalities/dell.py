@@ -124,6 +124,11 @@ class Dell(Dialect):
             if bmc.staged and bmc.staged.component == component.id and bmc.staged.image.header:
                 yield _entry("Available", component, bmc.staged.image.header.version)
 
+    def kept(self, bmc: Machine, path: str) -> InventoryEntry | None:
+        """Previous- of the inventory (Dell's DeviceFirmwareRollbackREDFISH)."""
+        entries = [entry for entry in self.firmware_inventory(bmc) if entry.id.startswith("Previous-")]
+        return next((entry for entry in entries if inventory_path(entry) == path), None)
+
     def service_root(self, bmc: Machine, body: Json) -> Json:
         """The service tag is there for everyone; the UUID is not."""
         del body["UUID"]

@@ -94,6 +94,10 @@ class Dialect:
         for component in bmc.components:
             yield InventoryEntry(component.id, component, bmc.firmware[component.id].version)
 
+    def kept(self, bmc: Machine, path: str) -> InventoryEntry | None:
+        """The image inside the BMC whose path an ImageURI of SimpleUpdate may be; None = there is none."""
+        return None
+
     def inventory_etag(self, bmc: Machine) -> str:
         """The ETag of the collection FirmwareInventory, "" = none."""
         return ""

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from tiphys_simulators.http import Json, Response
-from tiphys_simulators.image import ReceivedImage
+from tiphys_simulators.image import ReceivedImage, kept_image
 from tiphys_simulators.multipart import UploadError
 from tiphys_simulators.redfish.account_service import refuse_when_locked_down
 from tiphys_simulators.redfish.bmc import Bmc
@@ -195,6 +195,10 @@ def simple_update(exchange: Exchange) -> Response:
     refuse_when_locked_down(bmc)
     refuse_unlicensed(bmc)
     update = bmc.begin_update(order, verifies=ways.verifies)
+    kept = bmc.personality.dialect.kept(bmc, parameters["ImageURI"])
+    if kept is not None:
+        bmc.image_arrived(update, kept_image(bmc.personality.image_vendor, kept.component.id, kept.version))
+        return update_answer(bmc, update)
     user, password = parameters.get("Username", parameters.get("User", "")), parameters.get("Password", "")
 
     async def fetch() -> None:
@@ -228,6 +232,8 @@ def _simple_update_parameters(exchange: Exchange, ways: UpdateWays) -> Json:
         body["Targets"] = [_manager_or_bios(exchange.bmc, body["UpdateComponent"])]
     if body.get("ResetBMC") is False:
         body["@Redfish.OperationApplyTime"] = "OnReset"
+    if exchange.bmc.personality.dialect.kept(exchange.bmc, body["ImageURI"]) is not None:
+        return body
     uri, protocol = body["ImageURI"], body.get("TransferProtocol", "")
     if protocol and protocol not in _FETCHED:
         message = Message(
