@@ -97,6 +97,18 @@ def test_a_plan_names_all_that_stands_against_it(world: ObmWorld) -> None:
     assert "until" in told["obstacles"][2]
 
 
+@each("ilo5", "ilo6", "ilo7")
+def test_what_stands_in_an_ilos_queue_goes_first(world: ObmWorld) -> None:
+    failed, pending = {"name": "BIOS", "state": "Exception"}, {"name": "iLO", "state": "Pending"}
+    world.bmc.set_faults(queue=[{"name": "old", "state": "Complete"}, failed, pending])
+    with pytest.raises(CheckRefused, match=r"queue: BIOS \(Exception\); iLO \(Pending\)\.") as caught:
+        world.update(world.image())
+    assert caught.value.reason == "busy"
+    untouched(world)
+    world.bmc.set_faults(queue=[{"name": "old", "state": "Complete"}, failed])  # nothing that would ever run
+    assert world.update(world.image()).outcome == "updated"
+
+
 @each("generic")
 def test_a_plan_while_an_update_is_under_way(world: ObmWorld) -> None:
     image = world.image()

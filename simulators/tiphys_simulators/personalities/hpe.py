@@ -16,6 +16,7 @@ from tiphys_simulators.clock import iso
 from tiphys_simulators.http import Json, Response
 from tiphys_simulators.redfish.accounts import Account, Refusal
 from tiphys_simulators.redfish.behaviour import Behaviour, PasswordPolicy, RebootStages
+from tiphys_simulators.redfish.bodies import collection
 from tiphys_simulators.redfish.lockout import LockoutPolicy
 from tiphys_simulators.redfish.machine import Component, Machine
 from tiphys_simulators.redfish.messages import Message, RedfishError, extended_info
@@ -27,6 +28,7 @@ from tiphys_simulators.redfish.ways import UpdateWays, parameters
 __all__ = ["TABLE"]
 
 _UPLOAD = "/cgi-bin/uploadFile"
+_QUEUE = "/redfish/v1/UpdateService/UpdateTaskQueue"
 _REGISTRY = "iLO.2.18"
 _STATES = {"Starting": "Uploading", "Completed": "Complete", "Exception": "Error"}
 
@@ -177,6 +179,7 @@ class Hpe(Dialect):
             "@odata.type": "#HpeiLOUpdateServiceExt.v2_3_0.HpeiLOUpdateServiceExt",
             "CurrentTime": iso(bmc.clock.now()),
             "DowngradePolicy": "AllowDowngrade" if bmc.behaviour.downgrade else "NoDowngrade",
+            "UpdateTaskQueue": {"@odata.id": _QUEUE},
             **_flash_state(bmc),
         }
         return {**body, "HttpPushUri": _UPLOAD, "Oem": {"Hpe": oem}}
@@ -243,7 +246,32 @@ def _upload(exchange: Exchange) -> Response:
     return Response(200)
 
 
-_ROUTES = (Route("POST", _UPLOAD, _upload, "", upload=True),)
+def _queue(exchange: Exchange) -> Response:
+    members = [f"{_QUEUE}/{number}" for number, _ in enumerate(exchange.bmc.behaviour.queue)]
+    return collection(_QUEUE, "HpeComponentUpdateTaskQueue", "Component Update Task Queue", members)
+
+
+def _queued(exchange: Exchange) -> Response:
+    queue, number = exchange.bmc.behaviour.queue, exchange.ids["task"]
+    if number not in map(str, range(len(queue))):
+        raise exchange.missing()
+    body: Json = {
+        "@odata.id": f"{_QUEUE}/{number}",
+        "@odata.type": "#HpeComponentUpdateTask.v1_2_0.HpeComponentUpdateTask",
+        "Id": number,
+        "Name": queue[int(number)].name,
+        "Command": "ApplyUpdate",
+        "State": queue[int(number)].state,
+        "UpdatableBy": ["Bmc"],
+    }
+    return Response(body=body)
+
+
+_ROUTES = (
+    Route("POST", _UPLOAD, _upload, "", upload=True),
+    Route("GET", _QUEUE, _queue),
+    Route("GET", f"{_QUEUE}/{{task}}", _queued),
+)
 
 _ILO5 = Generation(5, "A42", "Sep 04 2022", "08/11/2022", "#ServiceRoot.v1_5_1.ServiceRoot")
 _ILO6 = Generation(6, "U58", "Dec 13 2024", "01/17/2025", "#ServiceRoot.v1_13_0.ServiceRoot", advertises_basic=False)

@@ -20,6 +20,7 @@ __all__ = [
     "BehaviourError",
     "Met",
     "PasswordPolicy",
+    "QueuedUpdate",
     "RebootStages",
     "Rule",
     "TaskStep",
@@ -125,6 +126,14 @@ class Rule:
     every: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class QueuedUpdate:
+    """What somebody else has put into an iLO's UpdateTaskQueue: shown, and never carried out."""
+
+    name: str
+    state: Literal["Pending", "InProgress", "Complete", "Exception", "Expired", "Canceled"] = "Pending"
+
+
 class Met:
     """How often each rule has been met."""
 
@@ -181,6 +190,7 @@ class Behaviour:
         licensed: False: updates are refused for want of a licence (Supermicro).
         manager_lags: the Manager goes on showing the version before (DGX H100, where it disagrees with the inventory).
         busy: an update is already running, says the BMC.
+        queue: what stands in an iLO's UpdateTaskQueue.
         locked_down: system lockdown: every change is refused.
         reboot: the stages of a restart.
         loses_credentials: an update of the BMC brings the factory account back.
@@ -217,6 +227,7 @@ class Behaviour:
     licensed: bool = True
     manager_lags: bool = False
     busy: bool = False
+    queue: tuple[QueuedUpdate, ...] = ()
     locked_down: bool = False
     reboot: RebootStages = field(default_factory=RebootStages)
     loses_credentials: bool = False

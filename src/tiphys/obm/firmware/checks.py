@@ -112,6 +112,13 @@ def _at_work(view: View, service: Json, where: str) -> Iterator[ObmError]:
     work: Sequence[str] = view.unfinished() if service else ()
     if work:
         yield CheckRefused(f"{where} is at work: {'; '.join(work[:3])}", "busy")
+    queued = view.queued(service)
+    if queued:
+        yield CheckRefused(
+            f"{where} has updates in its queue: {'; '.join(queued[:3])}. They run in this order, and none after one "
+            "that has failed or expired: let them end, or delete them",
+            "busy",
+        )
 
 
 def _power(view: View, wish: Wish, rules: Rules, where: str) -> Iterator[ObmError]:

@@ -27,6 +27,8 @@ _TASK_SERVICE = "/redfish/v1/TaskService"
 _MANAGERS = "/redfish/v1/Managers"
 _SYSTEMS = "/redfish/v1/Systems"
 _ENDED = ("Completed", "Exception", "Killed", "Cancelled", "Canceled", "Interrupted", "Failed", "CompletedWithErrors")
+_IN_QUEUE = ("Pending", "InProgress")
+_OUT_OF_QUEUE = ("Complete", "Canceled")
 _NOT_LOOKED_AT = 30
 # Gigabyte makes a task of every event it posts; others make tasks of resets.
 _OTHER_WORK = re.compile(r"event|reset|power|log|session|subscription", re.IGNORECASE)
@@ -157,6 +159,19 @@ class View:
             if task and not finished(task) and not _OTHER_WORK.search(_words(task)):
                 found.append(f"{line(task.get('Name') or task.get('Id'), 80)} ({_state(task)})")
         return found
+
+    def queued(self, service: Json) -> list[str]:
+        """The updates that will run when their turn comes, and what has ended badly before them, for a person."""
+        path = self.maker.queue(service)
+        entries = [self.bmc.maybe(member) for member in (self._members(path)[:_NOT_LOOKED_AT] if path else ())]
+        states = [line(entry.get("State"), 40) for entry in entries]
+        if not any(state in _IN_QUEUE for state in states):
+            return []
+        return [
+            f"{line(entry.get('Name') or entry.get('Id'), 80)} ({state})"
+            for entry, state in zip(entries, states, strict=True)
+            if state not in _OUT_OF_QUEUE
+        ]
 
     def progress_told(self, before: str = "") -> Progress:
         """What UpdateService itself says of an update.

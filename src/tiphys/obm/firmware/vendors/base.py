@@ -208,6 +208,10 @@ class Maker:
 
     # What stands against it
 
+    def queue(self, service: Json) -> str:
+        """The path of a collection of updates that wait for their turn; "" = there is none."""
+        return ""
+
     def host_must_be(self, component: Component) -> str:
         """The PowerState the host must be in; "" = any."""
         return ""

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from tiphys.obm.firmware.vendors.base import Component, Maker, Previous, Progress, Way
 from tiphys.obm.shapes import Json, line, part, whole
+from tiphys.obm.transport import path_of
 
 __all__ = ["Hpe"]
 
@@ -58,10 +59,17 @@ class Hpe(Maker):
             return Progress("running", percent, state)
         return Progress("lost", percent, line(state, 40))
 
+    def queue(self, service: Json) -> str:
+        """UpdateTaskQueue: run in strict order, and nothing after one that is Exception or Expired (HPE)."""
+        return path_of(part(service, "Oem", "Hpe", "UpdateTaskQueue").get("@odata.id"))
+
     def downgrades(self, service: Json) -> bool:
         """DowngradePolicy NoDowngrade; it cannot be taken back."""
         return part(service, "Oem", "Hpe").get("DowngradePolicy") != "NoDowngrade"
 
     def previous(self, inventory: Sequence[Json], manager: Json, service: Json) -> Previous | str:
-        """An iLO keeps no second image of itself: its recovery set holds what is installed."""
-        return "an iLO keeps no earlier image of itself; bring the older image by update with --allow-downgrade"
+        """An iLO keeps no second image of itself: its recovery set holds what is installed (trees of iLO 5 and 6)."""
+        return (
+            "an iLO keeps no earlier image of itself, and what else lies in its component repository is not used; "
+            "bring the older image by update with --allow-downgrade"
+        )
