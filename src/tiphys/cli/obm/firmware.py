@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tiphys.cli.obm.bmc import on_the_bmc
-from tiphys.cli.obm.options import add_common, given_of, host_of
+from tiphys.cli.obm.options import add_common, given_of, host_of, seconds
 from tiphys.cli.obm.report import BASIC, told
 from tiphys.credentials.given import read_value
 from tiphys.errors import UsageError
@@ -145,7 +145,7 @@ def _add_post_again(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_timeout(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--timeout", type=float, default=7200, metavar="SECONDS", help="for the whole; default 7200")
+    parser.add_argument("--timeout", type=seconds, default=7200, metavar="SECONDS", help="for the whole; default 7200")
 
 
 # Work

@@ -19,7 +19,7 @@ from tiphys.errors import UsageError
 from tiphys.obm.identity import Expected
 from tiphys.obm.settings import KEYS, Settings
 
-__all__ = ["Host", "add_common", "given_of", "host_of", "place_of", "provider_of"]
+__all__ = ["Host", "add_common", "given_of", "host_of", "place_of", "provider_of", "seconds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,24 @@ class Host:
     settings: Settings
     expected: Expected
     store: str
+
+
+_LONGEST_SECONDS = 10**9
+
+
+def seconds(text: str) -> float:
+    """A time as an option gives it.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none that a clock can count to.
+    """
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1
+    if not 0 <= found <= _LONGEST_SECONDS:  # neither does NaN fit
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 to {_LONGEST_SECONDS}")
+    return found
 
 
 def add_common(parser: argparse.ArgumentParser, *, wait: float, many: bool = False, secrets: bool = True) -> None:
@@ -94,7 +112,11 @@ def add_common(parser: argparse.ArgumentParser, *, wait: float, many: bool = Fal
         help="write the sentence on the outcome there, too: a pod's message",
     )
     parser.add_argument(
-        "--wait", type=float, default=wait, metavar="SECONDS", help=f"for another run, or a log-in; default {wait:.0f}"
+        "--wait",
+        type=seconds,
+        default=wait,
+        metavar="SECONDS",
+        help=f"for another run, or a log-in; default {wait:.0f}",
     )
 
 

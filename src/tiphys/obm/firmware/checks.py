@@ -59,7 +59,7 @@ def obstacles(
     yield from _no_way(service, way, wish, where)
     if wish.preserve is False and not view.maker.chooses_preserve:
         yield CheckRefused(
-            f"{where}: a {view.maker.name} keeps its settings; --overwrite-settings is not offered", "preserve"
+            f"{where} ({view.maker.name}) keeps its settings; --overwrite-settings is not offered", "preserve"
         )
     yield from _at_work(view, service, where)
     attributes = view.bmc.maybe(view.maker.attributes())

@@ -126,7 +126,7 @@ class Source:
         ]
         if len(fits) > 1:
             names = ", ".join(entry.name for entry in fits)
-            raise UsageError(f"several entries of {_CATALOGUE} fit the model {model!r}: {names}")
+            raise UsageError(f"several entries of the catalogue fit the model {model!r} ({self.component}): {names}")
         return fits[0].firmware if fits else None
 
     def _local(self) -> Firmware:

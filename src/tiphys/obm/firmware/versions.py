@@ -39,5 +39,6 @@ def _sign(number: int) -> int:
 
 
 def _words(version: str) -> list[int | str]:
-    found = re.findall(r"\d+|[a-z]+", version.strip().casefold().removeprefix("v"))
+    """Its numbers and words of letters; Python refuses to read a number of thousands of digits."""
+    found = re.findall(r"\d{1,18}|[a-z]+", version.strip().casefold().removeprefix("v"))
     return [int(word) if word.isdigit() else word for word in found]

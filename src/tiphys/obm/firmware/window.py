@@ -16,7 +16,7 @@ from tiphys.errors import UsageError
 
 __all__ = ["Window", "next_opening", "window_of"]
 
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _FORM = re.compile(r"(?:([A-Za-z,-]+)\s+)?(\d\d?):(\d\d)\s*-\s*(\d\d?):(\d\d)(?:\s+([\w/+-]+))?")
 
 
@@ -72,6 +72,14 @@ def _days(text: str) -> frozenset[int]:
     found: set[int] = set()
     for entry in text.casefold().split(",") if text else ["mon-sun"]:
         first, _, last = entry.partition("-")
-        begin, end = _DAYS.index(first[:3]), _DAYS.index((last or first)[:3])
+        begin, end = _day(first), _day(last or first)
         found |= {day % 7 for day in range(begin, end + 1 if end >= begin else end + 8)}
     return frozenset(found)
+
+
+def _day(name: str) -> int:
+    """A day by its name, of which three letters are enough."""
+    fits = [number for number, day in enumerate(_DAYS) if len(name) > 2 and day.startswith(name)]
+    if not fits:
+        raise ValueError(f"{name!r} is no day")
+    return fits[0]

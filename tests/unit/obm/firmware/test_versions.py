@@ -10,6 +10,7 @@ from tiphys.obm.firmware.versions import older, same
     [
         ("6.00.30.00", "6.0.30.0", True), ("2.72", "v2.72", True), ("1.2", "1.20", False), ("", "", False),
         ("42S-2.83", "42s 2.83", True), ("1.2", "1.2.0", False),
+        ("9" * 100_000, "9" * 100_000, True), ("9" * 100_000, "1.0", False),
     ],
 )  # fmt: skip
 def test_same(one: str, other: str, equal: bool) -> None:

@@ -37,7 +37,18 @@ def test_the_first_of_several_and_none() -> None:
     assert next_opening([], at("2026-06-01T08:00")) == at("2026-06-01T08:00")
 
 
-@pytest.mark.parametrize("text", ["", "1-2", "25:00-26:00", "Someday 01:00-02:00", "01:00-02:00 Mars/Base", "01:00"])
+def test_a_day_may_be_written_in_full() -> None:
+    assert window_of("Saturday,sunday 22:00-04:00") == window_of("Sat,Sun 22:00-04:00")
+
+
+def test_what_is_no_day_is_named() -> None:
+    with pytest.raises(UsageError, match="'monkey' is no day"):
+        window_of("Monkey 01:00-02:00")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1-2", "25:00-26:00", "Someday 01:00-02:00", "Mo 01:00-02:00", "01:00-02:00 Mars/Base", "01:00"]
+)
 def test_what_is_no_window(text: str) -> None:
     with pytest.raises(UsageError, match="no maintenance window"):
         window_of(text)
