@@ -179,6 +179,15 @@ def test_a_plan_tells_the_size_of_a_file(world: ObmWorld, tmp_path: pathlib.Path
     assert "at most" in told["message"]
 
 
+@pytest.mark.parametrize("name", ["idrac#1.d9", "50%25?.d9", "a:b.d9"])
+def test_a_file_is_sent_under_its_own_name_whatever_that_would_be_in_a_url(
+    name: str, world: ObmWorld, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / name).write_bytes(IMAGE)
+    world.update(world.image(), source=Source(version="99.1", file=str(tmp_path / name)))
+    assert world.bmc.counters()["images"][0]["name"] == name
+
+
 def test_an_image_that_shrinks_while_it_is_sent_is_no_success(
     world: ObmWorld, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,8 +57,12 @@ class Image:
 
 
 def name_of(url: str) -> str:
-    """The name an image has in its URL or path (iDRACs look at it)."""
-    name = PurePosixPath(unquote(urlsplit(url).path)).name
+    """The name an image has in its URL (iDRACs look at it)."""
+    return _sendable(PurePosixPath(unquote(urlsplit(url).path)).name)
+
+
+def _sendable(name: str) -> str:
+    """A name as the header of a form can bear it."""
     return name if name and name.isprintable() and not set(name) & set('"\\') else "image.bin"
 
 
@@ -92,7 +96,7 @@ def local(path: Path, sha256: str) -> Iterator[Image]:
             raise UsageError(f"the image {path} cannot be read: {error.strerror}") from error
         if sha256 and digest != sha256:
             raise ChecksumMismatch(f"the SHA-256 of {path} is {digest}, on record is {sha256}; it was not sent")
-        yield Image(file, name_of(path.name), os.fstat(file.fileno()).st_size, digest)
+        yield Image(file, _sendable(path.name), os.fstat(file.fileno()).st_size, digest)
 
 
 def download(firmware: Firmware, file: BinaryIO, tick: Callable[[], None]) -> None:
