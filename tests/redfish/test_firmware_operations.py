@@ -198,6 +198,13 @@ def test_a_rollback_whose_answer_is_lost_is_sent_once(world: ObmWorld) -> None:
 
 
 @each("idrac9")
+def test_a_rollback_that_names_its_version_may_be_run_again(world: ObmWorld) -> None:
+    kept = world.bmc.state()["firmware"]["BMC"]["previous"]
+    assert [taken_back(world, version=kept).outcome for _ in range(2)] == ["updated", "no-op"]
+    assert world.bmc.counters()["update_posts"] == 1
+
+
+@each("idrac9")
 def test_a_rollback_to_another_version_than_the_wanted_one_is_none(world: ObmWorld) -> None:
     with pytest.raises(CheckRefused, match=r"keeps 4\.40\.29\.00, not 5\.0"):
         taken_back(world, version="5.0")
@@ -209,6 +216,7 @@ def test_what_cannot_go_back_says_why(world: ObmWorld) -> None:
     with pytest.raises(CheckRefused) as caught:
         taken_back(world)
     assert caught.value.reason == "not-offered"
+    assert caught.value.version == world.bmc.state()["firmware"]["BMC"]["version"]
     untouched(world)
 
 

@@ -236,3 +236,35 @@ def ended_right(bmc: BmcHandle, mechanism: str, code: int, told: dict[str, str])
     # image is: nobody knows, so nobody sends it again.
     assert counted["update_posts"] == 0 or counted["start_requests"] == 0
     return False
+
+
+@pytest.mark.parametrize(
+    "personality",
+    [
+        pytest.param("idrac9", marks=pytest.mark.conformance),
+        pytest.param("idrac8", marks=pytest.mark.exhaustive),
+        pytest.param("idrac10", marks=pytest.mark.exhaustive),
+    ],
+)
+def test_a_rollback_survives_a_kill_at_every_boundary(personality: str, driver: Driver, tmp_path: pathlib.Path) -> None:
+    back = 0
+    with running_simulator([BmcSpec("r1", personality, "127.0.0.2", password=NEW)], speed=SPEED) as simulator:
+        bmc = simulator["r1"]
+        previous = bmc.state()["firmware"]["BMC"]["previous"]
+        for boundary in range(1, 50):
+            bmc.reset()
+            bmc.set_faults(task_seconds=20, reboot=STAGES)
+            folder = tmp_path / str(boundary)
+            words = command(folder, bmc, "firmware rollback", "--firmware-version", previous)
+            killed = driver.run(boundary, words, folder)[0]
+            code, told = driver.run(0, words, folder)
+            assert bmc.counters()["update_posts"] <= 1
+            if code != 0:  # between the intention and the request: nobody knows
+                assert (code, told["outcome"], bmc.counters()["update_posts"]) == (14, "unknown-outcome", 0), told
+                code, told = driver.run(0, [*words, "--post-again"], folder)
+            else:
+                back += 1
+            assert (code, bmc.state()["firmware"]["BMC"]["version"]) == (0, previous), told
+            if killed != KILLED:
+                break
+    assert back > 10

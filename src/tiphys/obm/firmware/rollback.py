@@ -41,8 +41,10 @@ def rollback(access: Access, rules: Rules, *, version: str = "", post_again: boo
                 return ended
         else:
             access.enter()
-        previous = _previous(view, version)
         before, where = view.version(), access.bmc.transport.where
+        if version and view.same(before, version):  # it was gone back to already: what is kept now is the newer one
+            return Updated("no-op", False, f"{where} runs {before} already", before, before)
+        previous = _previous(view, before, version)
         if view.same(before, previous.version):
             return Updated("no-op", False, f"{where} runs {before} already", before, before)
         way = Way("inside", previous.path)
@@ -58,14 +60,17 @@ def rollback(access: Access, rules: Rules, *, version: str = "", post_again: boo
         access.bmc.log_out()
 
 
-def _previous(view: View, version: str) -> Previous:
+def _previous(view: View, before: str, version: str) -> Previous:
     previous = view.maker.previous(list(view.inventory()), view.manager(), view.service())
     where = view.bmc.transport.where
-    if isinstance(previous, str):
-        raise CheckRefused(f"{where} cannot be taken back: {previous}", "not-offered")
-    if version and not view.same(version, previous.version):
-        raise CheckRefused(f"{where} keeps {previous.version}, not {version}", "not-offered")
-    return previous
+    if isinstance(previous, Previous):
+        if not version or view.same(version, previous.version):
+            return previous
+        refused = CheckRefused(f"{where} keeps {previous.version}, not {version}", "not-offered")
+    else:
+        refused = CheckRefused(f"{where} cannot be taken back: {previous}", "not-offered")
+    refused.version = refused.version_before = before
+    raise refused
 
 
 def _resume(access: Access, steps: Steps, post_again: bool) -> Updated | None:
