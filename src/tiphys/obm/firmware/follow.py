@@ -200,13 +200,17 @@ class Followed:
 
     def _staged(self, reason: str, when: str) -> Staged:
         update = self._access.update
+        self._read_version()
         return self._told(Staged(f"{update.version} is on {self._where} and takes effect when {when}", reason))
 
-    def _failed(self) -> ObmError:
+    def _read_version(self) -> None:
         try:
             self._version = self._view.version()
         except Unreachable as error:
-            _log.info("the version cannot be read after the failure (%s)", error)
+            _log.info("the version cannot be read at the end (%s)", error)
+
+    def _failed(self) -> ObmError:
+        self._read_version()
         return self._rolled_back() or self._told(
             UpdateFailed(f"the BMC says that the update failed: {self._progress.detail}")
         )

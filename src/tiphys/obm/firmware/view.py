@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tiphys.obm.errors import RefusedByBmc
 from tiphys.obm.firmware.vendors import Maker, maker_of
@@ -47,7 +47,7 @@ class View:
         self.component: Component = component
         self._maker: Maker | None = None
         self._manager = ""
-        self._entry = ""
+        self._entries: Sequence[str] = ()
 
     @property
     def service_path(self) -> str:
@@ -98,15 +98,15 @@ class View:
     def version(self) -> str:
         """The version that runs, "" while the BMC does not tell.
 
-        The inventory wins over the Manager, which can lag behind it (DGX H100: 23.11.21 beside 23.11.20).
+        The inventory wins over the Manager, which can lag behind it (DGX H100: 23.11.21 beside 23.11.20). But where it
+        has several entries for the component, as of two banks, the Manager says which of them runs.
         """
         owner = self.manager() if self.component == "BMC" else self.system()
-        entry = self._installed(owner)
-        if entry:
-            text = entry.get("Version")
-        else:
-            text = owner.get("FirmwareVersion" if self.component == "BMC" else "BiosVersion")
-        return line(self.maker.version_in(self.component, text), 100) if isinstance(text, str) else ""
+        told = self._written(owner, "FirmwareVersion" if self.component == "BMC" else "BiosVersion")
+        found = self._installed(owner, self._entries)
+        if not found or (told and told not in found):
+            found = self._installed(owner) or found
+        return told if not found or told in found else found[0]
 
     def same(self, one: str, other: str) -> bool:
         """Whether two versions, written in any of the maker's ways, are equal."""
@@ -116,18 +116,29 @@ class View:
         """A version as it is compared."""
         return self.maker.version_in(self.component, version)
 
-    def _installed(self, owner: Json) -> Json:
-        path = path_of(owner.get("@odata.id")).rstrip("/")
+    def _installed(self, owner: Json, known: Sequence[str] | None = None) -> list[str]:
+        """The versions of the entries that are of the component.
+
+        Args:
+            known: their paths; None = the inventory is searched.
+        """
         active = path_of(part(owner, "Links", "ActiveSoftwareImage").get("@odata.id"))
-        for known in (active, self._entry):
-            entry = self.bmc.maybe(known) if known else {}
-            if entry and (known == active or self.maker.is_of(self.component, entry, path)):
-                return entry
-        for entry in self.inventory():
-            if self.maker.is_of(self.component, entry, path):
-                self._entry = path_of(entry.get("@odata.id"))
-                return entry
-        return {}
+        entry = self.bmc.maybe(active) if active else {}
+        if entry:
+            return [self._written(entry, "Version")]
+        path, found = path_of(owner.get("@odata.id")).rstrip("/"), []
+        for entry in self.inventory() if known is None else map(self.bmc.maybe, known):
+            if entry and self.maker.is_of(self.component, entry, path):
+                found.append(entry)
+                if self.maker.one_entry:
+                    break
+        self._entries = [path_of(entry.get("@odata.id")) for entry in found]
+        return [self._written(entry, "Version") for entry in found]
+
+    def _written(self, resource: Json, name: str) -> str:
+        """A version in a resource, as it is compared."""
+        text = resource.get(name)
+        return line(self.plain(text), 100) if isinstance(text, str) else ""
 
     # Work
 

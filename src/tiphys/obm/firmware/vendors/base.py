@@ -100,6 +100,7 @@ class Maker:
             always does.
         reset_of_host: whether `OnReset` of the BMC's own firmware means the next restart of the host.
         jobs: a collection whose unfinished jobs stand against an update; "" = there is none beside the tasks.
+        one_entry: whether no more than one entry of the inventory can be what runs as a component, by its name.
         chooses_preserve: whether the request can say that settings are not kept.
     """
 
@@ -107,6 +108,7 @@ class Maker:
     reset_after: ClassVar[float | None] = None
     reset_of_host: ClassVar[bool] = False
     jobs: ClassVar[str] = ""
+    one_entry: ClassVar[bool] = False
     chooses_preserve: ClassVar[bool] = False
 
     def made(self, root: Json, service: Json) -> bool:

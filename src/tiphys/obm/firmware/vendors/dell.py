@@ -28,6 +28,7 @@ class Dell(Maker):
     """How iDRACs differ."""
 
     name = "iDRAC"
+    one_entry = True
     reset_of_host = True  # any job of OnReset stays Scheduled until the server restarts
     jobs = f"{_MANAGER}/Oem/Dell/Jobs"
 

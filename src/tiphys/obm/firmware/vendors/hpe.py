@@ -22,6 +22,7 @@ class Hpe(Maker):
     """How iLOs differ."""
 
     name = "iLO"
+    one_entry = True
 
     def made(self, root: Json, service: Json) -> bool:
         """By vendor or OEM object."""

@@ -19,6 +19,7 @@ class Lenovo(Maker):
     """How XCCs differ: the service is claimed, and the BMC has to be told to restart."""
 
     name = "XCC"
+    one_entry = True
     reset_after = 30.0
 
     def made(self, root: Json, service: Json) -> bool:

@@ -30,6 +30,7 @@ class Supermicro(Maker):
     """How they differ: the upload is verified by a task, and started by a second request."""
 
     name = "Supermicro"
+    one_entry = True
     chooses_preserve = True
 
     def made(self, root: Json, service: Json) -> bool:
