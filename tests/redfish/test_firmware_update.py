@@ -189,6 +189,21 @@ def test_a_task_that_does_not_survive_the_restart(plain: ObmWorld) -> None:
     assert plain.update(plain.image()).outcome == "updated"
 
 
+@pytest.mark.parametrize("kind", ["xcc", "bluefield"])
+def test_a_task_that_is_gone_without_a_restart_says_nothing_of_the_end(kind: str, tmp_path: pathlib.Path) -> None:
+    with obm_world(kind, tmp_path) as world:
+        world.bmc.set_faults(
+            task_forgotten_after=1
+        )  # before anybody has seen it succeed, and so told the BMC to restart
+        image = world.image()
+        for _ in range(2):
+            with pytest.raises(Unknown, match="nobody has told how the update ended"):
+                world.update(image)
+        world.bmc.reboot()
+        assert world.update(image).version == "99.1"
+        assert world.bmc.counters()["update_posts"] == 1
+
+
 def test_a_bmc_that_only_fetches(plain: ObmWorld) -> None:
     image = plain.image()
     assert plain.update(image, sending={"mechanism": "pull"}).outcome == "updated"

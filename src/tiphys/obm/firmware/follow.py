@@ -219,6 +219,11 @@ class Followed:
         wanted = self._access.update.version
         ended = self._progress.detail or self._progress.state
         text = f"the update ended ({ended}), but {self._where} runs {self._version}, not {wanted}"
+        if self._progress.state == "lost" and self._view.same(self._version, self._access.update.version_before):
+            lost = f"{ended}, and {self._where} runs {self._version}, as before: nobody has told how the update ended"
+            return self._rolled_back() or self._told(
+                Unknown(f"{lost}. Look at the BMC; --post-again sends it once more")
+            )
         return self._rolled_back() or self._told(Unchanged(text))
 
     def _rolled_back(self) -> ObmError | None:
