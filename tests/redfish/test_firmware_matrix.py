@@ -304,7 +304,7 @@ def test_an_update_that_takes_the_password_away(world: ObmWorld) -> None:
 def test_a_new_certificate_gets_no_secret(world: ObmWorld) -> None:
     world.bmc.set_faults(changes_certificate=True)
     image = world.image()
-    fails(world, RefusedIdentity, image)
+    assert fails(world, Unknown, image).reason == "identity"
     logins = world.logins()
     world.simulator.advance(3600)
     fails(world, RefusedIdentity, image)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -102,8 +102,9 @@ class Steps:
             journal.write(hold=POST_SECONDS + 60, update=replaced(intended, start=way.start, way=way.kind, **changes))
             _log.info("%s goes to %s by %s", intended.version, self._where, way.kind)
             try:
-                self._answered(self._request(prepared.method, way.path, prepared.body, prepared.headers))
-                return self._onwards()
+                with self._sent():
+                    self._answered(self._request(prepared.method, way.path, prepared.body, prepared.headers))
+                    return self._onwards()
             except TiphysError as error:
                 if isinstance(error, ObmError) and not isinstance(error, Busy):
                     raise
@@ -116,9 +117,27 @@ class Steps:
             self._access.note(state="ended")
             return None
         _log.info("an earlier run has sent %s at %s; it is looked for", found.version, rfc3339(found.started))
-        if found.state == "intended":
-            self._look_for_it()
-        return self._onwards()
+        with self._sent():
+            if found.state == "intended":
+                self._look_for_it()
+            return self._onwards()
+
+    @contextlib.contextmanager
+    def _sent(self) -> Iterator[None]:
+        """What was sent may have been carried out: to meet another BMC in its place is then no refusal of ours.
+
+        Raises:
+            Unknown: in place of RefusedIdentity.
+        """
+        try:
+            yield
+        except RefusedIdentity as error:
+            update = self._access.update
+            if update.state == "ended":  # it never left
+                raise
+            unknown = Unknown(f"{error}. An update was sent; when this is settled, run it again: it looks first")
+            unknown.reason, unknown.version_before = "identity", update.version_before
+            raise unknown from error
 
     def release(self, *, staged: bool = False) -> None:
         """Give the update service back if it was claimed, unless an update of ours is known to run.
