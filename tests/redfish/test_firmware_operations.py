@@ -197,6 +197,19 @@ def test_a_rollback_whose_answer_is_lost_is_sent_once(world: ObmWorld) -> None:
     assert world.bmc.counters()["update_posts"] == 2
 
 
+@each("openbmc")
+def test_an_openbmc_goes_back_to_the_image_that_is_not_active(world: ObmWorld) -> None:
+    before = world.bmc.state()["firmware"]["BMC"]["version"]
+    world.bmc.set_faults(keeps_image=True)
+    world.update(world.image())
+    world.bmc.set_faults(rules=[{"action": "lose-answer", "method": "PATCH", "path": "Managers"}])
+    reboots = world.bmc.counters()["bmc_reboots"]
+    ended = taken_back(world)
+    assert (ended.outcome, ended.version, ended.version_before) == ("updated", before, "99.1")
+    assert (world.bmc.counters()["bmc_reboots"], world.bmc.counters()["update_posts"]) == (reboots + 1, 1)
+    assert world.bmc.state()["firmware"]["BMC"]["version"] == before
+
+
 @each("idrac9")
 def test_a_rollback_that_names_its_version_may_be_run_again(world: ObmWorld) -> None:
     kept = world.bmc.state()["firmware"]["BMC"]["previous"]

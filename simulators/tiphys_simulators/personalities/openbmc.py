@@ -11,13 +11,16 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable
 
-from tiphys_simulators.http import Json
+from tiphys_simulators.http import Json, Response
+from tiphys_simulators.redfish.account_service import refuse_when_locked_down
 from tiphys_simulators.redfish.accounts import Account
 from tiphys_simulators.redfish.behaviour import Behaviour, PasswordPolicy, RebootStages
 from tiphys_simulators.redfish.lockout import LockoutPolicy
 from tiphys_simulators.redfish.machine import Component, Machine
-from tiphys_simulators.redfish.messages import Message
+from tiphys_simulators.redfish.messages import Message, RedfishError
 from tiphys_simulators.redfish.personality import Dialect, ImageFault, InventoryEntry, LockoutLimits, Personality
+from tiphys_simulators.redfish.routes import Exchange, Route
+from tiphys_simulators.redfish.update_service import inventory_path
 from tiphys_simulators.redfish.ways import UpdateWays, parameters
 
 __all__ = ["TABLE"]
@@ -89,13 +92,48 @@ class OpenBmc(Dialect):
 class Stock(OpenBmc):
     """A stock OpenBMC: an image's id is a digest of its version, so its URI changes."""
 
+    def manager(self, bmc: Machine, body: Json) -> Json:
+        """Which of its images runs."""
+        images = [{"@odata.id": path} for path in _images(self, bmc)]
+        links = {"ActiveSoftwareImage": images[0], "SoftwareImages": images, "SoftwareImages@odata.count": len(images)}
+        return {**body, "Links": {**body["Links"], **links}}
+
     def firmware_inventory(self, bmc: Machine) -> Iterable[InventoryEntry]:
-        """What runs, and beside it what waits for a restart."""
+        """What runs, and beside it what waits for a restart, or was kept."""
         for component in bmc.components:
             firmware = bmc.firmware[component.id]
-            for version in filter(None, (firmware.version, firmware.pending)):
+            kept = firmware.previous if bmc.behaviour.keeps_image else ""
+            for version in dict.fromkeys(filter(None, (firmware.version, firmware.pending, kept))):
                 digest = hashlib.sha256(f"{component.id} {version}".encode()).hexdigest()
                 yield InventoryEntry(digest[:8], component, version)
+
+
+def _images(dialect: Dialect, bmc: Machine) -> dict[str, str]:
+    """The version of each image of the BMC by its URI, the one that runs first."""
+    entries = dialect.firmware_inventory(bmc)
+    return {inventory_path(entry): entry.version for entry in entries if entry.component.id == "BMC"}
+
+
+def _activate(exchange: Exchange) -> Response:
+    """PATCH of Links.ActiveSoftwareImage: that image runs after a restart, which comes at once."""
+    bmc, body = exchange.bmc, exchange.request.json()
+    if exchange.ids["id"] != bmc.personality.manager_id:
+        raise exchange.missing()
+    links = body.get("Links")
+    image = links.get("ActiveSoftwareImage") if isinstance(links, dict) else None
+    path = image.get("@odata.id") if isinstance(image, dict) else None
+    if set(body) != {"Links"} or not isinstance(path, str):
+        raise RedfishError(400, Message("PropertyUnknown", (", ".join(body) or "Links",)))
+    refuse_when_locked_down(bmc)
+    if bmc.running_update():
+        raise bmc.personality.dialect.busy()
+    images = _images(bmc.personality.dialect, bmc)
+    if path not in images:
+        raise RedfishError(400, Message("PropertyValueNotInList", (path, "@odata.id")))
+    if path != next(iter(images)):
+        bmc.firmware["BMC"].pending = images[path]
+        bmc.reboot_soon()
+    return Response(204)
 
 
 class Nvidia(OpenBmc):
@@ -225,4 +263,6 @@ GB200 = dataclasses.replace(
     behaviour=dataclasses.replace(OPENBMC.behaviour, max_image_bytes=209_715_200),
 )
 
-TABLE = ((OPENBMC, ()), (BLUEFIELD, ()), (GB200, ()))
+_ROUTES = (Route("PATCH", "/redfish/v1/Managers/{id}", _activate, "ConfigureManager"),)
+
+TABLE = ((OPENBMC, _ROUTES), (BLUEFIELD, ()), (GB200, ()))

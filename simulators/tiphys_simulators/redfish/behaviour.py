@@ -191,6 +191,8 @@ class Behaviour:
         manager_lags: the Manager goes on showing the version before (DGX H100, where it disagrees with the inventory).
         busy: an update is already running, says the BMC.
         queue: what stands in an iLO's UpdateTaskQueue.
+        keeps_image: the image from before an update stays beside the new one, and a PATCH of the Manager's
+            Links.ActiveSoftwareImage goes back to it (openbmc).
         locked_down: system lockdown: every change is refused.
         reboot: the stages of a restart.
         loses_credentials: an update of the BMC brings the factory account back.
@@ -228,6 +230,7 @@ class Behaviour:
     manager_lags: bool = False
     busy: bool = False
     queue: tuple[QueuedUpdate, ...] = ()
+    keeps_image: bool = False
     locked_down: bool = False
     reboot: RebootStages = field(default_factory=RebootStages)
     loses_credentials: bool = False
