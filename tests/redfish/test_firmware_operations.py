@@ -12,7 +12,16 @@ import pytest
 
 from obm_world import IMAGE_VENDORS, OLD, ObmWorld, obm_world
 from tiphys.errors import UsageError
-from tiphys.obm.errors import CheckRefused, ChecksumMismatch, ImageRefused, ObmError, Staged, TimedOut, Unknown
+from tiphys.obm.errors import (
+    CheckRefused,
+    ChecksumMismatch,
+    ImageRefused,
+    ObmError,
+    Staged,
+    TimedOut,
+    Unknown,
+    Unreachable,
+)
 from tiphys.obm.firmware.checks import Rules
 from tiphys.obm.firmware.plan import inventory, look, plan
 from tiphys.obm.firmware.rollback import rollback
@@ -127,6 +136,14 @@ def test_an_inventory(world: ObmWorld) -> None:
     assert all(set(member) >= {"id", "name", "version"} for member in told["members"])
     assert bool(told["members"]) == (world.bmc.personality != "smc-x10")
     untouched(world)
+
+
+@each("generic")
+def test_an_inventory_that_is_a_page_of_html_is_called_so(world: ObmWorld) -> None:
+    page = {"action": "answer", "path": "FirmwareInventory", "status": 200, "html": True, "times": 0}
+    world.bmc.set_faults(rules=[page])
+    with pytest.raises(Unreachable, match="answers what is no JSON to GET"):
+        world.access(lambda access: look(access, lambda: inventory(access)))
 
 
 # Wait

@@ -91,6 +91,13 @@ def test_success_without_the_version_is_none(world: ObmWorld) -> None:
     assert world.bmc.counters()["update_posts"] == 1
 
 
+def test_an_image_that_brings_another_version_than_it_should_has_changed_the_bmc(plain: ObmWorld) -> None:
+    source = Source(plain.image("99.1").url, "99.2", plain.image("99.1").sha256)
+    with pytest.raises(VersionUnchanged, match=r"runs 99\.1, not 99\.2") as caught:
+        plain.update(plain.image("99.1"), source=source)
+    assert (caught.value.changed, caught.value.reason, caught.value.outcome) == (True, "other-version", "failed")
+
+
 def test_an_update_that_is_stuck_is_followed_by_the_next_run(plain: ObmWorld) -> None:
     plain.bmc.set_faults(task="stuck")
     for _ in range(3):

@@ -25,7 +25,7 @@
     ├── CheckRefused              refused              as given: busy, lockdown, power, window, …
     ├── Staged                    staged               as given: reset, host-restart, start
     ├── UpdateFailed              failed
-    ├── VersionUnchanged          failed               version-unchanged
+    ├── VersionUnchanged          failed               version-unchanged, or other-version
     └── RolledBack                failed-rolled-back
 """
 
@@ -178,9 +178,14 @@ class UpdateFailed(ObmError):  # noqa: N818
 
 
 class VersionUnchanged(ObmError):  # noqa: N818
-    """The BMC reports success and does not run the wanted version."""
+    """The BMC reports success and does not run the wanted version, but that from before, or (`changed`) a third one."""
 
     outcome, reason = "failed", "version-unchanged"
+
+    def __init__(self, message: str, changed: bool) -> None:
+        super().__init__(message)
+        if changed:
+            self.changed, self.reason = True, "other-version"
 
 
 class ImageRefused(ObmError):  # noqa: N818

@@ -145,7 +145,8 @@ class Redfish:
         answer = self.ask(path)
         if answer.status == 200 and answer.body is not None:
             return answer.body
-        said = f"{self.transport.where} answers {explain(answer.status, answer.body)} to GET {path}"
+        what = "what is no JSON" if answer.status == 200 else explain(answer.status, answer.body)
+        said = f"{self.transport.where} answers {what} to GET {path}"
         raise RefusedByBmc(said) if answer.status in (403, 404, 405) else Unreachable(said)
 
     def maybe(self, path: str) -> Mapping[str, Any]:

@@ -224,7 +224,7 @@ class Followed:
             return self._rolled_back() or self._told(
                 Unknown(f"{lost}. Look at the BMC; --post-again sends it once more")
             )
-        return self._rolled_back() or self._told(Unchanged(text))
+        return self._rolled_back() or self._told(Unchanged(text, self._changed()))
 
     def _rolled_back(self) -> ObmError | None:
         update = self._access.update
@@ -233,6 +233,9 @@ class Followed:
         said = self._progress.detail or self._progress.state
         text = f"the update failed ({said}): {self._where} has restarted and runs {self._version} again"
         return self._told(RolledBack(text))
+
+    def _changed(self) -> bool:
+        return bool(self._version) and not self._view.same(self._version, self._access.update.version_before)
 
     def _told(self, error: _Error) -> _Error:
         error.version = self._version
