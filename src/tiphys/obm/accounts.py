@@ -13,7 +13,7 @@ from tiphys.kit.redact import Secret
 from tiphys.obm.errors import PolicyRejected, RefusedByBmc, Unanswered, Unreachable
 from tiphys.obm.record import Rules
 from tiphys.obm.redfish import Redfish, SessionEnded
-from tiphys.obm.shapes import part, texts
+from tiphys.obm.shapes import line, part, texts
 from tiphys.obm.transport import Answer, path_of
 from tiphys.obm.verdict import Verdict, explain, message_ids, messages
 
@@ -61,23 +61,44 @@ def find_account(bmc: Redfish, username: str, verdict: Verdict) -> Account:
     if verdict.kind == "change-required":
         return _named(bmc, verdict)
     service = bmc.maybe(bmc.link("AccountService", _ACCOUNT_SERVICE))
+    unread: dict[str, Answer] = {}
     for path, answer in _answers(bmc, username, service):
         if answer.body is None or answer.body.get("UserName") != username:
+            if answer.status not in (200, 404):
+                unread[path] = answer
             continue
         if answer.body.get("Enabled") is False:
             raise RefusedByBmc(f"the account {username!r} of {bmc.transport.where} is disabled; enable it by hand")
         return Account(
-            path,
+            _as_it_says(answer.body, path),
             _etag(answer),
             answer.body.get("Locked") is True,
-            str(answer.body.get("RoleId") or ""),
+            line(answer.body.get("RoleId")),
             tuple(texts(answer.body.get("AccountTypes"))),
         )
+    if unread:
+        raise _not_found_yet(bmc, username, unread)
     directories = [name for name in ("LDAP", "ActiveDirectory") if part(service, name).get("ServiceEnabled") is True]
     perhaps = f"; it uses {' and '.join(directories)}: a password of theirs is changed there" if directories else ""
     raise RefusedByBmc(
         f"{bmc.transport.where} has no account {username!r}; make it, or correct the name on record{perhaps}"
     )
+
+
+def _as_it_says(account: Mapping[str, Any], path: str) -> str:
+    """With a slash at its end, or without: a GET follows the redirect between them, a PATCH does not."""
+    said = path_of(account.get("@odata.id"))
+    return said if said.rstrip("/") == path.rstrip("/") else path
+
+
+def _not_found_yet(bmc: Redfish, username: str, unread: Mapping[str, Answer]) -> Exception:
+    """It may be one of those that could not be read."""
+    path, answer = next(iter(unread.items()))
+    said = (
+        f"{bmc.transport.where} has no account {username!r} among those that it lets be read; it answers "
+        f"{explain(answer.status, answer.body)} to GET {path}"
+    )
+    return RefusedByBmc(said) if answer.status in (403, 405) else Unreachable(said)
 
 
 def _named(bmc: Redfish, verdict: Verdict) -> Account:

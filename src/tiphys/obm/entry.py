@@ -15,12 +15,12 @@ from typing import Any
 
 from tiphys.kit.codec import replaced
 from tiphys.kit.redact import Secret
-from tiphys.obm.errors import LockedOut, ObmError, RefusedIdentity, Unanswered, Unreachable
+from tiphys.obm.errors import LockedOut, ObmError, RefusedByBmc, RefusedIdentity, Unanswered, Unreachable
 from tiphys.obm.identity import ADVICE, Expected, bmc_name, differences, of_root, of_system, system_differences
 from tiphys.obm.journal import Journal
 from tiphys.obm.record import Identity, Policy
 from tiphys.obm.redfish import Redfish
-from tiphys.obm.shapes import mappings, part, whole
+from tiphys.obm.shapes import line, mappings, part, whole
 from tiphys.obm.transport import path_of
 from tiphys.obm.verdict import Verdict
 
@@ -70,19 +70,22 @@ def meet(bmc: Redfish, journal: Journal, target: Target) -> None:
     journal.bind(bmc_name(shows, bmc.transport.where), bmc.vendor.assumed_lockouts(bmc.root))
 
 
-def attempt(bmc: Redfish, journal: Journal, user: str, password: Secret, **patience: Any) -> Verdict:
+def attempt(
+    bmc: Redfish, journal: Journal, user: str, password: Secret, *, proving: bool = True, **patience: Any
+) -> Verdict:
     """One log-in, spent before it is sent and settled after it was answered.
 
     It is given back only where the BMC has certainly not looked at the password: no connection came about, or it says
     so. One that was sent and not answered may have been counted, and stays spent.
 
     Args:
+        proving: whether it must tell if the password is right; else it is enough to be let in.
         patience: as `Journal.reserve` takes it.
 
     Raises:
         LockedOut: it may not be sent now, or the BMC says that it has not looked at it.
         Unreachable: no answer, or none about the password.
-        RefusedByBmc, RefusedIdentity: it was not sent, or answered by a redirect.
+        RefusedByBmc, RefusedIdentity: it was not sent, or answered by a redirect, or the BMC asks for no password.
     """
     journal.reserve(user, **patience)
     try:
@@ -96,6 +99,12 @@ def attempt(bmc: Redfish, journal: Journal, user: str, password: Secret, **patie
     if verdict.kind in ("unread", "unclear"):
         journal.settle("unread" if verdict.kind == "unread" else "unknown")
         raise Unreachable(f"{bmc.transport.where} neither accepts nor refuses a log-in: {verdict.detail}")
+    if verdict.open and proving:
+        journal.settle("unread")
+        raise RefusedByBmc(
+            f"{bmc.transport.where} lets anybody read, so that no log-in tells whether a password is right; turn its "
+            "authentication on"
+        )
     if verdict.right:
         bmc.denied = lambda: journal.denied(user)
     others = not journal.missed(user)
@@ -120,7 +129,10 @@ def learn(bmc: Redfish, journal: Journal, *, older_than: float = 0.0) -> Mapping
     if older_than and known is not None and now - known.at < dt.timedelta(seconds=older_than):
         return {}
     service = bmc.maybe(bmc.link("AccountService", _ACCOUNT_SERVICE))
-    told = bmc.vendor.policy(service, bmc.maybe(bmc.vendor.policy_path()), now)
+    beside = bmc.maybe(bmc.vendor.policy_path())
+    if known is not None and not service and not beside:
+        return service  # not readable now: what was read before stands
+    told = bmc.vendor.policy(service, beside, now)
     session = bmc.maybe(bmc.link("SessionService", "")) if "SessionService" in bmc.root else {}
     policy: Policy = replaced(told, session_timeout=max(0, whole(session.get("SessionTimeout")) or 0))
     if known is None or replaced(known, at=now) != policy or now - known.at > _REFRESHED_AFTER:
@@ -146,7 +158,8 @@ def check_system(
         raise RefusedIdentity(
             f"{bmc.transport.where} is not the BMC of {target.device}: {'; '.join(found)}. {done}; {ADVICE}"
         )
-    serial = target.expected.serial or recorded or str(system.get("SerialNumber") or "")
+    told = line(system.get("SerialNumber"))
+    serial = target.expected.serial or recorded or (told if told.casefold() in of_system(system) else "")
     if serial != recorded:
         journal.write(identity=replaced(journal.record.identity, serial=serial))
     return system
@@ -161,7 +174,9 @@ def _system_of(bmc: Redfish, expected: Expected, who: str) -> tuple[Mapping[str,
     first: Mapping[str, Any] = {}
     found: list[str] = []
     chassis: list[str] = []
-    for path in bmc.members(bmc.link("Systems", _SYSTEMS))[:_MOST_SYSTEMS]:
+    named = bmc.link("Systems", "")
+    systems = bmc.members(named) if named else list(_listed(bmc, _SYSTEMS))  # an enclosure has none
+    for path in systems[:_MOST_SYSTEMS]:
         system = bmc.read(path)
         serials = of_system(system)
         differing = system_differences(expected, serials, who)
@@ -180,7 +195,7 @@ def _system_of(bmc: Redfish, expected: Expected, who: str) -> tuple[Mapping[str,
 def _chassis_serials(bmc: Redfish, linked: Sequence[str]) -> Iterator[str]:
     """What the Chassis tell, those that a System names first."""
     seen: set[str] = set()
-    for path in (*linked, *_of_collection(bmc)):
+    for path in (*linked, *_listed(bmc, bmc.link("Chassis", _CHASSIS))):
         if path in seen or len(seen) >= _MOST_CHASSIS:
             continue
         seen.add(path)
@@ -189,6 +204,7 @@ def _chassis_serials(bmc: Redfish, linked: Sequence[str]) -> Iterator[str]:
             yield str(chassis["SerialNumber"])
 
 
-def _of_collection(bmc: Redfish) -> Iterator[str]:
-    for link in mappings(bmc.maybe(bmc.link("Chassis", _CHASSIS)).get("Members")):
+def _listed(bmc: Redfish, collection: str) -> Iterator[str]:
+    """Its members, where it is there; those of its first page."""
+    for link in mappings(bmc.maybe(collection).get("Members")):
         yield path_of(link.get("@odata.id"))

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from tiphys.obm.record import Identity
-from tiphys.obm.shapes import part
+from tiphys.obm.shapes import line, part
 
 __all__ = ["ADVICE", "Expected", "bmc_name", "differences", "of_root", "of_system", "system_differences"]
 
-# What boards show whose UUID nobody has set: the same on all of them, so no identity.
+# What boards and emulators show whose UUID nobody has set: the same on all of them, so no identity.
 _NO_UUIDS = (
+    "",
     "00000000-0000-0000-0000-000000000000",
     "ffffffff-ffff-ffff-ffff-ffffffffffff",
     "03000200-0400-0500-0006-000700080009",
     "12345678-1234-5678-90ab-cddeefaabbcc",
+    "85775665-c110-4b85-8989-e6162170b3ec",  # sushy-tools
+    "92384634-2938-2342-8820-489239905423",  # the mock-ups of the specification
 )
 _NO_SERIALS = (
     "",
@@ -49,9 +52,12 @@ class Expected:
 
 
 def of_root(root: Mapping[str, Any]) -> Identity:
-    """What a service root tells to strangers. A serial number stands there on Dell only: its service tag."""
+    """What a service root tells to strangers. A serial number stands there on Dell only: its service tag.
+
+    A UUID that nobody has set is left out.
+    """
     oem = part(root, "Oem")
-    vendor = str(root.get("Vendor") or "")
+    vendor = line(root.get("Vendor"))
     if not vendor:
         named = {
             "Dell": "Dell",
@@ -62,8 +68,9 @@ def of_root(root: Mapping[str, Any]) -> Identity:
             "Ami": "AMI",
         }
         vendor = next((there for name, there in named.items() if name in oem), "")
-    serial = str(part(oem, "Dell").get("ServiceTag") or "")
-    return Identity(vendor, str(root.get("UUID") or ""), serial)
+    uuid = line(root.get("UUID"))
+    serial = line(part(oem, "Dell").get("ServiceTag"))
+    return Identity(vendor, "" if uuid.casefold() in _NO_UUIDS else uuid, serial)
 
 
 def bmc_name(shown: Identity, where: str) -> str:
@@ -73,9 +80,8 @@ def bmc_name(shown: Identity, where: str) -> str:
         where: its address and port, for one that shows nothing else: no UUID, no service tag, and a certificate that
             authorities vouch for and that may be renewed at any time.
     """
-    uuid = shown.uuid.strip().casefold()
-    if uuid and uuid not in _NO_UUIDS:
-        return f"bmc/uuid/{uuid}"
+    if shown.uuid:
+        return f"bmc/uuid/{shown.uuid}".casefold()
     if shown.serial:
         return f"bmc/{shown.vendor}/{shown.serial}".casefold()
     return f"bmc/sha256/{shown.fingerprint}" if shown.fingerprint else f"bmc/{where}"
@@ -90,7 +96,7 @@ def of_system(system: Mapping[str, Any]) -> frozenset[str]:
     values = [system.get("SerialNumber"), dell.get("ChassisServiceTag")]
     if dell or str(system.get("Manufacturer") or "").startswith("Dell"):
         values.append(system.get("SKU"))
-    told = {str(value).strip().casefold() for value in values if value}
+    told = {line(value).casefold() for value in values}
     return frozenset(told - set(_NO_SERIALS))
 
 

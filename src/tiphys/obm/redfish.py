@@ -24,7 +24,10 @@ _ROOT = "/redfish/v1/"
 _SESSIONS = "/redfish/v1/SessionService/Sessions"
 _SYSTEMS = "/redfish/v1/Systems"
 _MOST_PAGES = 50
-_CONFIGURE_BASIC = "if that is right, set `auth.DEVICE: basic` in its configuration: it is never tried by itself"
+_CONFIGURE_BASIC = (
+    "if that is right, set `auth.DEVICE: basic` in its configuration (in the folder of --config, a file `auth.DEVICE` "
+    "with the word basic): it is never tried by itself"
+)
 
 
 class SessionEnded(Unreachable):
@@ -59,6 +62,8 @@ class Redfish:
             RefusedIdentity: the certificate is another one.
         """
         answer = self.transport.get(_ROOT)
+        if answer.status == 404:
+            answer = self.transport.get(_ROOT.rstrip("/"))  # the only form that some know
         body = answer.body
         if answer.status != 200:
             raise Unreachable(f"{self.transport.where} answers {explain(answer.status, body)} to its service root")
@@ -89,7 +94,9 @@ class Redfish:
         if answer.ok:
             token = answer.headers.get("x-auth-token", "")
             if not token or not token.isascii() or not token.isprintable():
-                return Verdict("unclear", "the session has no usable X-Auth-Token")
+                return Verdict(
+                    "unclear", f"the session ({answer.status}) has no usable X-Auth-Token; {_CONFIGURE_BASIC}"
+                )
             self._headers = {"X-Auth-Token": Secret(token)}
             link = answer.headers.get("location") or (answer.body or {}).get("@odata.id")
             self._session = path_of(link)
@@ -98,11 +105,16 @@ class Redfish:
         return verdict
 
     def _log_in_basic(self, user: str, password: Secret) -> Verdict:
-        """By a GET of what nobody may read without a log-in."""
+        """By a GET of what nobody may read without a log-in; where anybody may, it proves nothing."""
         headers = _basic(user, password)
         path = self.link("AccountService", "") or self.link("Systems", _SYSTEMS)
+        anybody = self.transport.get(path).ok
         answer = self.transport.send("GET", path, None, headers, kept=True)  # `get` might send it twice
         verdict = judge(answer.status, answer.body)
+        if verdict.kind == "accepted":
+            if answer.body is None:
+                return Verdict("unclear", f"{answer.status} to GET {path}, and no JSON object")
+            verdict = Verdict("accepted", open=anybody)
         if verdict.right:
             self._headers = headers
         return verdict

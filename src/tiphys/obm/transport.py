@@ -10,11 +10,14 @@ no other end's time limit for idle ones leaves open whether it has arrived.
 
 from __future__ import annotations
 
+import codecs
 import functools
 import hashlib
+import json
 import socket
 import ssl
 import time
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +27,7 @@ from tiphys.errors import UsageError
 from tiphys.kit.codec import DecodeError, decode, encode
 from tiphys.kit.redact import Secret
 from tiphys.obm.errors import RefusedIdentity, Unanswered, Unreachable
-from tiphys.obm.wire import Body, Connection, WireError, connected, host_of
+from tiphys.obm.wire import LARGEST_ANSWER, Body, Connection, Reply, WireError, connected, host_of
 
 __all__ = ["Answer", "Body", "Transport", "Trust", "path_of"]
 
@@ -189,7 +192,7 @@ class Transport:
             ) from error
         except OSError as error:
             plain.close()
-            raise Unreachable(f"{self.where} cannot be reached: {error.strerror or error}") from error
+            raise Unreachable(f"{self.where} cannot be reached: {_not_secured(error)}") from error
         try:
             self._check(secured)
         except RefusedIdentity:
@@ -230,7 +233,7 @@ class Transport:
             self._kept, self._used = connection, time.monotonic()
         else:
             connection.close()
-        return Answer(reply.status, reply.headers, _json(reply.data))
+        return Answer(reply.status, reply.headers, _json(_unpacked(reply)))
 
 
 def path_of(link: Any) -> str:
@@ -290,12 +293,46 @@ def _hide(value: Any, secrets: list[str]) -> None:
                 _hide(entry, secrets)
 
 
+def _unpacked(reply: Reply) -> bytes:
+    """The body; some compress it although nobody has asked for that. Empty where it cannot be unpacked."""
+    if reply.headers.get("content-encoding", "").strip().lower() not in ("gzip", "x-gzip", "deflate"):
+        return reply.data
+    unpacker = zlib.decompressobj(wbits=47)  # either of the two, by its first octets
+    try:
+        data = unpacker.decompress(reply.data, LARGEST_ANSWER)
+    except zlib.error:
+        return b""
+    return data if unpacker.eof else b""
+
+
 def _json(data: bytes) -> dict[str, Any] | None:
     try:
         value = decode(data)
-    except (DecodeError, RecursionError):  # the latter where it is nested thousands deep
+    except DecodeError:
+        value = _nearly_json(data)
+    except RecursionError:  # where it is nested thousands deep
         return None
     return value if isinstance(value, dict) else None
+
+
+def _nearly_json(data: bytes) -> Any:
+    """What BMCs write beside JSON: a byte order mark, another encoding, control characters in texts, NaN."""
+    text = data.removeprefix(codecs.BOM_UTF8).decode(errors="replace")
+    try:
+        return json.loads(text, strict=False, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _not_secured(error: OSError) -> str:
+    """Why a handshake has failed."""
+    reason = error.reason if isinstance(error, ssl.SSLError) else ""
+    if not reason:
+        return error.strerror or str(error)
+    if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
+        return "what answers there does not speak TLS; a BMC is spoken to by HTTPS only"
+    said = reason.casefold().replace("_", " ")
+    return f"no secure connection comes about ({said}); it must speak TLS 1.2 or later"
 
 
 def _said(error: Exception) -> str:

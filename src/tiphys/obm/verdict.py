@@ -39,12 +39,14 @@ class Verdict:
         detail: what the BMC said, for a person.
         account: path of the account where the BMC named it, else "".
         seconds: with `blocked`, for how long, as far as it tells.
+        open: with `accepted`, it answers anybody, so that nothing is known of the password.
     """
 
     kind: Literal["accepted", "change-required", "refused", "blocked", "unread", "unclear"]
     detail: str = ""
     account: str = ""
     seconds: float = 0.0
+    open: bool = False
 
     @property
     def right(self) -> bool:
@@ -106,7 +108,7 @@ def _seconds(body: Any) -> float:
 
 def _change_required(body: Any) -> str | None:
     for message in messages(body):
-        if str(message.get("MessageId") or "").endswith(".PasswordChangeRequired"):
+        if str(message.get("MessageId") or "").rpartition(".")[2] == "PasswordChangeRequired":
             named = next(iter(texts(message.get("MessageArgs"))), "")
             return path_of(named) if "/Accounts/" in named else ""
     return None

@@ -12,16 +12,20 @@ import contextlib
 import select
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Body", "Connection", "Reply", "WireError", "connected", "host_of"]
+__all__ = ["LARGEST_ANSWER", "Body", "Connection", "Reply", "WireError", "connected", "host_of"]
 
-_LARGEST_ANSWER = 8 << 20
+LARGEST_ANSWER = 8 << 20
+"""Octets."""
+
 _LARGEST_HEAD = 64 << 10
 _MOST_INTERIM = 16
 _PORTION = 64 << 10
+_ANSWER_SECONDS = 30.0
 _NO_BODY = (204, 304)
 
 
@@ -61,6 +65,8 @@ class Connection:
         self._socket = secured
         self._host = host
         self._left = bytearray()
+        self._until = 0.0
+        self._silence = 0.0
         self.reusable = True
 
     @property
@@ -83,7 +89,7 @@ class Connection:
         """Send a request and read its answer.
 
         Args:
-            timeout: seconds of silence.
+            timeout: seconds of silence; the whole answer, octet by octet, may take 30 more and no longer.
 
         Raises:
             OSError, WireError: there was none, or none that can be read; the connection is of no use any more.
@@ -97,6 +103,7 @@ class Connection:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 for portion in body:
                     self._socket.sendall(portion)
+        self._silence, self._until = timeout, time.monotonic() + timeout + _ANSWER_SECONDS
         version, status, fields = self._fields()
         if not self._left:
             self._acknowledge()
@@ -188,14 +195,19 @@ class Connection:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _more(self) -> None:
+        left = self._until - time.monotonic()
+        if left < self._silence:
+            if left <= 0:
+                raise TimeoutError
+            self._socket.settimeout(left)
         data = self._socket.recv(_PORTION)
         if not data:
             raise ConnectionResetError("it closed the connection before its answer was complete")
         self._left += data
 
     def _limit(self, length: int) -> None:
-        if length > _LARGEST_ANSWER:
-            raise WireError(f"an answer of more than {_LARGEST_ANSWER >> 20} MB")
+        if length > LARGEST_ANSWER:
+            raise WireError(f"an answer of more than {LARGEST_ANSWER >> 20} MB")
 
 
 def host_of(address: str, port: int) -> str:

@@ -11,18 +11,20 @@ import pytest
 from tiphys.credentials.directory import DirectoryStore
 from tiphys.kit.redact import Secret
 from tiphys.obm.accounts import change_password, find_account
-from tiphys.obm.entry import Target, check_system
-from tiphys.obm.errors import RefusedByBmc, RefusedIdentity
+from tiphys.obm.entry import Target, attempt, check_system, learn
+from tiphys.obm.errors import RefusedByBmc, RefusedIdentity, Unreachable
 from tiphys.obm.identity import Expected
 from tiphys.obm.journal import Journal, Pace
 from tiphys.obm.redfish import Auth, Redfish
 from tiphys.obm.transport import Answer, Transport, Trust
+from tiphys.obm.verdict import Verdict
 
 ACCOUNT = "/redfish/v1/AccountService/Accounts/admin"
 SESSIONS = {"Links": {"Sessions": {"@odata.id": "/redfish/v1/SessionService/Sessions"}}}
 MESSAGE = {"MessageId": "Base.1.13.0.PasswordChangeRequired", "MessageArgs": [f"https://elsewhere{ACCOUNT}"]}
 MUST_CHANGE = {"error": {"@Message.ExtendedInfo": [MESSAGE]}}
 PASSWORD = Secret("Right-Passw0rd-1")
+PACE = Pace(lambda: dt.datetime(2026, 1, 1, tzinfo=dt.UTC), lambda _: None)
 
 
 class Scripted(Transport):
@@ -70,9 +72,29 @@ def test_without_sessions_nothing_is_sent_until_basic_is_configured() -> None:
     with pytest.raises(RefusedByBmc, match=r"auth\.DEVICE: basic"):
         bmc.log_in("admin", PASSWORD)
     assert bmc.transport.sent == []  # type: ignore[attr-defined]
-    there = {("GET", "/redfish/v1/AccountService"): Answer(200, {}, {})}
-    basic = bmc_of(there, {"AccountService": {"@odata.id": "/redfish/v1/AccountService"}}, "basic")
-    assert basic.log_in("admin", PASSWORD).kind == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("stranger", "answer", "kind", "opened"),
+    [
+        (401, Answer(200, {}, {}), "accepted", False),
+        (200, Answer(200, {}, {}), "accepted", True),
+        (401, Answer(200, {}, None), "unclear", False),  # a page of its web interface
+        (200, Answer(401, {}, {}), "refused", False),
+    ],
+)
+def test_basic_credentials_are_proved_by_what_strangers_may_not_read(
+    stranger: int, answer: Answer, kind: str, opened: bool
+) -> None:
+    class Basic(Scripted):
+        def send(self, method: str, path: str, body: Any, headers: Any = None, **_: Any) -> Answer:
+            assert (method, path) == ("GET", "/redfish/v1/AccountService")
+            return answer if headers else Answer(stranger, {}, {})
+
+    bmc = Redfish(Basic({}), "basic")
+    bmc.root = {"AccountService": {"@odata.id": "/redfish/v1/AccountService"}}
+    verdict = bmc.log_in("admin", PASSWORD)
+    assert (verdict.kind, verdict.open) == (kind, opened)
 
 
 @pytest.mark.parametrize("stale", [1, 2, 3, 4])
@@ -103,9 +125,8 @@ def systems(*values: dict[str, Any]) -> dict[tuple[str, str], Answer]:
 
 def checked(serial: str, *values: dict[str, Any], folder: pathlib.Path) -> Any:
     bmc = bmc_of(systems(*values), {})
-    pace = Pace(lambda: dt.datetime(2026, 1, 1, tzinfo=dt.UTC), lambda _: None)
     store = partial(DirectoryStore, folder)
-    with Journal(store("r1"), "r1", pace, "run", beside=store, patience=0) as journal:
+    with Journal(store("r1"), "r1", PACE, "run", beside=store, patience=0) as journal:
         return check_system(bmc, journal, Target("r1", Expected(serial)))
 
 
@@ -119,3 +140,88 @@ def test_no_system_with_the_serial_number_is_another_machine(tmp_path: pathlib.P
     for values in ([{"SerialNumber": "OTHER"}], [{"Id": "Capabilities"}, {"SerialNumber": "OTHER"}]):
         with pytest.raises(RefusedIdentity, match="OTHER"):
             checked("ABC1234", *values, folder=tmp_path)
+
+
+def test_a_service_without_systems_is_known_by_its_chassis(tmp_path: pathlib.Path) -> None:
+    store = partial(DirectoryStore, tmp_path)
+    chassis = "/redfish/v1/Chassis"
+    answers = {
+        ("GET", chassis): Answer(200, {}, {"Members": [{"@odata.id": f"{chassis}/1"}]}),
+        ("GET", f"{chassis}/1"): Answer(200, {}, {"SerialNumber": "ENC1"}),
+    }
+    bmc = bmc_of(answers, {"Chassis": {"@odata.id": chassis}})
+    with Journal(store("r1"), "r1", PACE, "run", beside=store, patience=0) as journal:
+        assert check_system(bmc, journal, Target("r1", Expected("enc1")))["SerialNumber"] == "ENC1"
+        with pytest.raises(RefusedIdentity, match="ENC1"):
+            check_system(bmc, journal, Target("r1", Expected("OTHER")))
+
+
+def test_a_serial_number_that_nobody_has_set_is_not_recorded(tmp_path: pathlib.Path) -> None:
+    store = partial(DirectoryStore, tmp_path)
+    with Journal(store("r1"), "r1", PACE, "run", beside=store, patience=0) as journal:
+        for serial, recorded in (("Default string", ""), (["x"], ""), (" MXQ1 ", "MXQ1"), ("Default string", "MXQ1")):
+            check_system(bmc_of(systems({"SerialNumber": serial}), {}), journal, Target("r1", Expected("")))
+            assert journal.record.identity.serial == recorded
+
+
+def test_rules_that_cannot_be_read_now_stay_as_they_were_read(tmp_path: pathlib.Path) -> None:
+    store = partial(DirectoryStore, tmp_path)
+    service = Answer(200, {}, {"MinPasswordLength": 11, "AccountLockoutThreshold": 7})
+    with Journal(store("r1"), "r1", PACE, "run", beside=store, patience=0) as journal:
+        journal.bind("bmc/x", ())
+        for answer in (service, Answer(503, {}, {})):
+            learn(bmc_of({("GET", "/redfish/v1/AccountService"): answer}, {}), journal)
+            assert journal.bmc.policy is not None
+            assert journal.bmc.policy.rules.min_length == 11
+
+
+def test_a_service_that_lets_anybody_in_proves_no_password(tmp_path: pathlib.Path) -> None:
+    store = partial(DirectoryStore, tmp_path)
+    bmc = bmc_of(systems(), {}, "basic")
+    with Journal(store("r1"), "r1", PACE, "run", beside=store, patience=0) as journal:
+        journal.bind("bmc/x", ())
+        with pytest.raises(RefusedByBmc, match="lets anybody read"):
+            attempt(bmc, journal, "admin", PASSWORD)
+        assert attempt(bmc, journal, "admin", PASSWORD, proving=False).kind == "accepted"  # enough for what is read
+
+
+def test_a_service_root_is_found_without_its_slash() -> None:
+    root = {"RedfishVersion": "1.5.0", "Vendor": "Dell"}
+    bmc = Redfish(Rooted({("GET", "/redfish/v1"): Answer(200, {}, root)}))
+    assert (bmc.look(), bmc.vendor.name) == (root, "iDRAC")
+
+
+class Rooted(Scripted):
+    """404 for what it does not know."""
+
+    def send(self, method: str, path: str, body: Any, headers: Any = None, **_: Any) -> Answer:
+        return super().send(method, path, body, headers) if (method, path) in self.answers else Answer(404, {}, {})
+
+
+def accounts(*members: Answer) -> dict[tuple[str, str], Answer]:
+    paths = [f"/redfish/v1/AccountService/Accounts/{number}" for number in range(len(members))]
+    found = {("GET", path): answer for path, answer in zip(paths, members, strict=True)}
+    links = [{"@odata.id": path} for path in paths]
+    return {("GET", "/redfish/v1/AccountService/Accounts"): Answer(200, {}, {"Members": links}), **found}
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "said"),
+    [(503, Unreachable, "503"), (403, RefusedByBmc, "lets be read"), (404, RefusedByBmc, "make it")],
+)
+def test_an_account_that_may_be_one_that_could_not_be_read_is_not_called_missing(
+    status: int, kind: type[Exception], said: str
+) -> None:
+    there = accounts(Answer(200, {}, {"UserName": "other"}), Answer(status, {}, {}), Answer(200, {}, {"UserName": 5}))
+    with pytest.raises(kind, match=said):
+        find_account(bmc_of(there, {}), "admin", Verdict("accepted"))
+
+
+@pytest.mark.parametrize(
+    ("said", "path"),
+    [("/0/", "/0/"), ("/0", "/0"), ("/1", "/0")],
+)
+def test_an_account_is_changed_where_it_says_it_is(said: str, path: str) -> None:
+    root = "/redfish/v1/AccountService/Accounts"
+    there = accounts(Answer(200, {}, {"UserName": "admin", "@odata.id": f"{root}{said}"}))
+    assert find_account(bmc_of(there, {}), "admin", Verdict("accepted")).path == f"{root}{path}"

@@ -1,11 +1,18 @@
 """What the transport does to paths and to answers."""
 
+import contextlib
+import gzip
+import socket
+import threading
+import zlib
 from typing import Any
 
 import pytest
 
 from tiphys.kit.redact import Secret
-from tiphys.obm.transport import _hide, _secrets, path_of
+from tiphys.obm.errors import Unreachable
+from tiphys.obm.transport import Transport, Trust, _hide, _json, _secrets, _unpacked, path_of
+from tiphys.obm.wire import LARGEST_ANSWER, Reply
 
 
 @pytest.mark.parametrize(
@@ -29,3 +36,60 @@ def test_a_message_that_quotes_the_password_does_not() -> None:
     _hide(body, _secrets({"Password": Secret("hunter2"), "Attributes": {"x": Secret("")}}))
     assert body["error"]["@Message.ExtendedInfo"][0]["Message"] == "The value *** is bad"
     assert body["UserName"] == "hunter2"  # what is looked up by it must stay
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+        ('{"Vendor": "Gerätebau"}'.encode("latin-1"), {"Vendor": "Ger\ufffdtebau"}),
+        (b'{"a": "one\n\ttwo"}', {"a": "one\n\ttwo"}),
+        (b'{"a": NaN, "b": -Infinity}', {"a": None, "b": None}),
+        (b'{"a": 1, "a": 2}', {"a": 2}),
+        (b"<html></html>", None), (b"[{}]", None), (b'{"a": ' + b"9" * 5000 + b", }", None), (b'{"a": NaN', None),
+    ],
+)  # fmt: skip
+def test_what_is_nearly_json_is_read(data: bytes, value: dict[str, Any] | None) -> None:
+    assert _json(data) == value
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data", "body"),
+    [
+        ("gzip", gzip.compress(b"{}"), b"{}"),
+        ("X-GZIP ", gzip.compress(b"{}"), b"{}"),
+        ("deflate", zlib.compress(b"{}"), b"{}"),
+        ("identity", b"{}", b"{}"),
+        ("gzip", b"{}", b""),
+        ("gzip", gzip.compress(b"{}")[:-9], b""),
+        ("gzip", gzip.compress(bytes(LARGEST_ANSWER + 1)), b""),
+    ],
+)
+def test_what_was_compressed_unasked_is_unpacked(encoding: str, data: bytes, body: bytes) -> None:
+    assert _unpacked(Reply(200, {"content-encoding": encoding}, data)) == body
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak TLS"),
+        (bytes.fromhex("15030100020246"), "TLS 1.2 or later"),  # a fatal alert: protocol_version
+        (b"", "cannot be reached"),
+    ],
+)
+def test_why_no_secure_connection_came_about_is_said(answer: bytes, said: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with server.accept()[0] as end, contextlib.suppress(ConnectionError):
+                end.recv(5)
+                end.sendall(answer)
+                end.shutdown(socket.SHUT_WR)
+                while end.recv(65536):
+                    pass
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(Unreachable, match=said):
+            Transport("127.0.0.1", server.getsockname()[1], Trust(), timeout=5).get("/redfish/v1/")
+        thread.join(timeout=10)

@@ -1,6 +1,8 @@
 """HTTP as BMCs speak it, and as they must not be spoken to."""
 
+import itertools
 import socket
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -66,6 +68,32 @@ def test_what_is_no_whole_answer_is_none(served: Served, data: bytes) -> None:
     with pytest.raises((OSError, WireError)):
         connection.exchange("GET", "/", {}, None, 5)
     assert not connection.reusable
+
+
+def test_an_answer_that_drips_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Dripping:
+        """One octet at a time, each a second after the one before."""
+
+        def __init__(self) -> None:
+            self.octets = itertools.chain(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", itertools.repeat(32))
+            self.given = 0
+            self.patience = 0.0
+
+        def recv(self, most: int) -> bytes:
+            self.given += 1
+            return bytes([next(self.octets)])
+
+        def settimeout(self, seconds: float) -> None:
+            self.patience = seconds
+
+        def sendall(self, data: bytes) -> None: ...
+        def setsockopt(self, *_: int) -> None: ...
+
+    end = Dripping()
+    monkeypatch.setattr(time, "monotonic", lambda: float(end.given))
+    with pytest.raises(TimeoutError):
+        Connection(cast(Any, end), "bmc").exchange("GET", "/", {}, None, 5)
+    assert (end.given, end.patience) == (35, 1)  # 5 and 30; the last was waited for no longer than what was left
 
 
 @pytest.mark.parametrize(

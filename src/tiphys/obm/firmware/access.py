@@ -74,7 +74,7 @@ class Access:
             WrongCredentials: it is refused.
             RefusedByBmc: it must be changed first.
         """
-        verdict = attempt(self.bmc, self.journal, self.user, self.password)
+        verdict = attempt(self.bmc, self.journal, self.user, self.password, proving=False)
         where = self.bmc.transport.where
         if not verdict.right:
             raise WrongCredentials(
@@ -90,7 +90,7 @@ class Access:
             Unknown: they do not end; the update may have reset the passwords.
         """
         until = min(self.deadline, self.journal.pace.now() + dt.timedelta(seconds=_LOGIN_SECONDS))
-        patience = {"deadline": until, "most": _MISSES_AFTER_RESTART}
+        patience: dict[str, Any] = {"deadline": until, "most": _MISSES_AFTER_RESTART, "proving": False}
         where = self.bmc.transport.where
         try:
             while not (verdict := attempt(self.bmc, self.journal, self.user, self.password, **patience)).right:
