@@ -64,7 +64,7 @@ def find_account(bmc: Redfish, username: str, verdict: Verdict) -> Account:
     unread: dict[str, Answer] = {}
     for path, answer in _answers(bmc, username, service):
         if answer.body is None or answer.body.get("UserName") != username:
-            if answer.status not in (200, 404):
+            if answer.status != 404 and (answer.status != 200 or answer.body is None):
                 unread[path] = answer
             continue
         if answer.body.get("Enabled") is False:
@@ -96,7 +96,7 @@ def _not_found_yet(bmc: Redfish, username: str, unread: Mapping[str, Answer]) ->
     path, answer = next(iter(unread.items()))
     said = (
         f"{bmc.transport.where} has no account {username!r} among those that it lets be read; it answers "
-        f"{explain(answer.status, answer.body)} to GET {path}"
+        f"{explain(answer.status, answer.body)} to GET {path}{'' if answer.body is not None else ', and no JSON object'}"
     )
     return RefusedByBmc(said) if answer.status in (403, 405) else Unreachable(said)
 

@@ -206,13 +206,18 @@ def accounts(*members: Answer) -> dict[tuple[str, str], Answer]:
 
 
 @pytest.mark.parametrize(
-    ("status", "kind", "said"),
-    [(503, Unreachable, "503"), (403, RefusedByBmc, "lets be read"), (404, RefusedByBmc, "make it")],
+    ("answer", "kind", "said"),
+    [
+        (Answer(503, {}, {}), Unreachable, "503"),
+        (Answer(200, {}, None), Unreachable, "no JSON object"),
+        (Answer(403, {}, {}), RefusedByBmc, "lets be read"),
+        (Answer(404, {}, None), RefusedByBmc, "make it"),
+    ],
 )
 def test_an_account_that_may_be_one_that_could_not_be_read_is_not_called_missing(
-    status: int, kind: type[Exception], said: str
+    answer: Answer, kind: type[Exception], said: str
 ) -> None:
-    there = accounts(Answer(200, {}, {"UserName": "other"}), Answer(status, {}, {}), Answer(200, {}, {"UserName": 5}))
+    there = accounts(Answer(200, {}, {"UserName": "other"}), answer, Answer(200, {}, {"UserName": 5}))
     with pytest.raises(kind, match=said):
         find_account(bmc_of(there, {}), "admin", Verdict("accepted"))
 
