@@ -94,9 +94,10 @@ def _as_it_says(account: Mapping[str, Any], path: str) -> str:
 def _not_found_yet(bmc: Redfish, username: str, unread: Mapping[str, Answer]) -> Exception:
     """It may be one of those that could not be read."""
     path, answer = next(iter(unread.items()))
+    what = explain(answer.status, answer.body) if answer.body is not None else f"{answer.status} and no JSON object"
     said = (
-        f"{bmc.transport.where} has no account {username!r} among those that it lets be read; it answers "
-        f"{explain(answer.status, answer.body)} to GET {path}{'' if answer.body is not None else ', and no JSON object'}"
+        f"{bmc.transport.where} has no account {username!r} among those that it lets be read; it answers {what} to "
+        f"GET {path}"
     )
     return RefusedByBmc(said) if answer.status in (403, 405) else Unreachable(said)
 

@@ -19,7 +19,7 @@ from tiphys.obm.errors import LockedOut, ObmError, RefusedByBmc, RefusedIdentity
 from tiphys.obm.identity import ADVICE, Expected, bmc_name, differences, of_root, of_system, system_differences
 from tiphys.obm.journal import Journal
 from tiphys.obm.record import Identity, Policy
-from tiphys.obm.redfish import Redfish
+from tiphys.obm.redfish import Redfish, SessionEnded
 from tiphys.obm.shapes import line, mappings, part, whole
 from tiphys.obm.transport import path_of
 from tiphys.obm.verdict import Verdict
@@ -174,10 +174,17 @@ def _system_of(bmc: Redfish, expected: Expected, who: str) -> tuple[Mapping[str,
     first: Mapping[str, Any] = {}
     found: list[str] = []
     chassis: list[str] = []
+    unread: ObmError | None = None
     named = bmc.link("Systems", "")
     systems = bmc.members(named) if named else list(_listed(bmc, _SYSTEMS))  # an enclosure has none
     for path in systems[:_MOST_SYSTEMS]:
-        system = bmc.read(path)
+        try:
+            system = bmc.read(path)
+        except (SessionEnded, Unanswered):
+            raise
+        except ObmError as error:  # some cannot tell of an accelerator board while the host is off
+            unread = unread or error
+            continue
         serials = of_system(system)
         differing = system_differences(expected, serials, who)
         if serials and not differing:
@@ -189,6 +196,8 @@ def _system_of(bmc: Redfish, expected: Expected, who: str) -> tuple[Mapping[str,
         if not differing:
             return {**first, "SerialNumber": serial}, []
         found = found or differing
+    if unread is not None:
+        raise unread  # it may be the one
     return first, found
 
 

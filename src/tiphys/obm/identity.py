@@ -23,7 +23,6 @@ _NO_UUIDS = (
 )
 _NO_SERIALS = (
     "",
-    "0",
     "0123456789",
     "default string",
     "n/a",
@@ -54,7 +53,7 @@ class Expected:
 def of_root(root: Mapping[str, Any]) -> Identity:
     """What a service root tells to strangers. A serial number stands there on Dell only: its service tag.
 
-    A UUID that nobody has set is left out.
+    What nobody has set is left out.
     """
     oem = part(root, "Oem")
     vendor = line(root.get("Vendor"))
@@ -70,7 +69,7 @@ def of_root(root: Mapping[str, Any]) -> Identity:
         vendor = next((there for name, there in named.items() if name in oem), "")
     uuid = line(root.get("UUID"))
     serial = line(part(oem, "Dell").get("ServiceTag"))
-    return Identity(vendor, "" if uuid.casefold() in _NO_UUIDS else uuid, serial)
+    return Identity(vendor, "" if uuid.casefold() in _NO_UUIDS else uuid, serial if _is_serial(serial) else "")
 
 
 def bmc_name(shown: Identity, where: str) -> str:
@@ -96,8 +95,11 @@ def of_system(system: Mapping[str, Any]) -> frozenset[str]:
     values = [system.get("SerialNumber"), dell.get("ChassisServiceTag")]
     if dell or str(system.get("Manufacturer") or "").startswith("Dell"):
         values.append(system.get("SKU"))
-    told = {line(value).casefold() for value in values}
-    return frozenset(told - set(_NO_SERIALS))
+    return frozenset(filter(_is_serial, (line(value).casefold() for value in values)))
+
+
+def _is_serial(text: str) -> bool:
+    return text.casefold() not in _NO_SERIALS and set(text) != {"0"}
 
 
 def differences(expected: Expected, known: Identity | None, shown: Identity) -> list[str]:

@@ -23,6 +23,7 @@ Auth = Literal["session", "basic"]
 _ROOT = "/redfish/v1/"
 _SESSIONS = "/redfish/v1/SessionService/Sessions"
 _SYSTEMS = "/redfish/v1/Systems"
+_PARTS = ("AccountService", "Chassis", "Managers", "Systems")  # AMI's root has none while it starts
 _MOST_PAGES = 50
 _CONFIGURE_BASIC = (
     "if that is right, set `auth.DEVICE: basic` in its configuration (in the folder of --config, a file `auth.DEVICE` "
@@ -79,13 +80,15 @@ class Redfish:
 
         Raises:
             Unanswered: it was or may have been sent; the BMC may have counted it.
-            Unreachable: it was not sent.
+            Unreachable: it was not sent, perhaps because the BMC is starting.
             RefusedByBmc: it has no sessions, and Basic is not configured; nothing was sent.
         """
         if self._auth == "basic":
             return self._log_in_basic(user, password)
         path = path_of(part(self.root, "Links", "Sessions").get("@odata.id"))
         if not path and not part(self.root, "SessionService"):
+            if not any(part(self.root, name) for name in _PARTS):
+                raise Unreachable(f"the service root of {self.transport.where} names nothing yet; it is starting")
             raise RefusedByBmc(f"{self.transport.where} offers no sessions; {_CONFIGURE_BASIC}")
         answer = self.transport.send("POST", path or _SESSIONS, {"UserName": user, "Password": password}, kept=True)
         verdict = judge(answer.status, answer.body)

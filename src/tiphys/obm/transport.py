@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from tiphys.errors import UsageError
 from tiphys.kit.codec import DecodeError, decode, encode
@@ -33,6 +33,7 @@ __all__ = ["Answer", "Body", "Transport", "Trust", "path_of"]
 
 _HEADERS = {"Accept": "application/json", "OData-Version": "4.0", "User-Agent": "tiphys"}
 _CONNECT_SECONDS = 10.0
+_IN_PATHS = "/?%:@!$&'()*+,;=~[]|"  # escapes as they are; anything else becomes one, as do spaces
 _IDLE_SECONDS = 2.0  # shorter than any server closes an idle connection after
 
 
@@ -237,16 +238,17 @@ class Transport:
 
 
 def path_of(link: Any) -> str:
-    """The path of a link that the BMC handed out; "" where it is none."""
+    """The path of a link that the BMC handed out, as a request may have it; "" where it is none."""
     if not isinstance(link, str):
         return ""
     try:
         parts = urlsplit(link)
     except ValueError:
         return ""
-    if not parts.path.startswith("/"):
+    path = f"/{parts.path}" if parts.path.startswith("redfish/") and not parts.scheme else parts.path
+    if not path.startswith("/"):
         return ""
-    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+    return quote(f"{path}?{parts.query}" if parts.query else path, safe=_IN_PATHS, errors="replace")
 
 
 @functools.lru_cache(maxsize=64)  # one is 1 ms of work and a megabyte, and all BMCs of a fleet are trusted alike
@@ -319,8 +321,9 @@ def _nearly_json(data: bytes) -> Any:
     """What BMCs write beside JSON: a byte order mark, another encoding, control characters in texts, NaN."""
     text = data.removeprefix(codecs.BOM_UTF8).decode(errors="replace")
     try:
-        return json.loads(text, strict=False, parse_constant=lambda _: None)
-    except (ValueError, RecursionError):
+        value = json.loads(text, strict=False, parse_constant=lambda _: None)
+        return decode(json.dumps(value, ensure_ascii=False).encode(errors="replace"))  # halves of surrogates
+    except (ValueError, DecodeError, RecursionError):
         return None
 
 

@@ -35,7 +35,17 @@ def test_a_made_password_fits_every_bmc(least: int, most: int, user: str, ipmi: 
 
 @pytest.mark.parametrize(
     ("least", "most", "length"),
-    [(0, 0, 16), (8, 20, 16), (8, 12, 12), (13, 20, 16), (12, 64, 16), (18, 20, 18), (1, 20, 16), (8, 19, 16)],
+    [
+        (0, 0, 16),
+        (8, 20, 16),
+        (8, 12, 12),
+        (13, 20, 16),
+        (12, 64, 16),
+        (18, 20, 18),
+        (1, 20, 16),
+        (8, 19, 16),
+        (24, 64, 24),
+    ],
 )
 def test_sixteen_characters_or_what_is_nearest(least: int, most: int, length: int) -> None:
     assert len(made(Rules(least, most))) == length
@@ -50,7 +60,8 @@ def test_something_fits_a_kind_of_which_nothing_may_be_read(kind: object) -> Non
 @pytest.mark.parametrize(
     ("rules", "options"),
     [
-        (Rules(30, 64), {}),  # IPMI takes 20
+        (Rules(65, 80), {}),
+        (Rules(16, 64), {"length": 21}),  # IPMI takes 20
         (Rules(1, 7), {}),
         (Rules(8, 20), {"length": 21}),
         (Rules(8, 20), {"length": 6}),

@@ -142,6 +142,22 @@ def test_no_system_with_the_serial_number_is_another_machine(tmp_path: pathlib.P
             checked("ABC1234", *values, folder=tmp_path)
 
 
+def test_a_system_that_cannot_be_read_is_passed_over_for_the_one_that_is_meant(tmp_path: pathlib.Path) -> None:
+    store = partial(DirectoryStore, tmp_path)
+    answers = systems({"Id": "UBB"}, {"SerialNumber": "ABC1234"})
+    answers["GET", "/redfish/v1/Systems/0"] = Answer(500, {}, {})
+    bmc = bmc_of(answers, {})
+    with Journal(store("r1"), "r1", PACE, "run", beside=store, patience=0) as journal:
+        assert check_system(bmc, journal, Target("r1", Expected("ABC1234")))["SerialNumber"] == "ABC1234"
+        with pytest.raises(Unreachable, match="500"):  # it may be the one
+            check_system(bmc, journal, Target("r1", Expected("OTHER")))
+
+
+def test_a_root_that_names_nothing_is_of_a_bmc_that_is_starting() -> None:
+    with pytest.raises(Unreachable, match="starting"):
+        bmc_of({}, {"Vendor": "AMI", "Systems": None}).log_in("admin", PASSWORD)
+
+
 def test_a_service_without_systems_is_known_by_its_chassis(tmp_path: pathlib.Path) -> None:
     store = partial(DirectoryStore, tmp_path)
     chassis = "/redfish/v1/Chassis"

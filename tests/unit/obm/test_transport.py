@@ -21,7 +21,10 @@ from tiphys.obm.wire import LARGEST_ANSWER, Reply
         ("/redfish/v1/x", "/redfish/v1/x"),
         ("https://elsewhere/redfish/v1/x?y=1", "/redfish/v1/x?y=1"),
         ("//elsewhere/redfish", "/redfish"),
-        ("redfish/v1", ""), ("", ""), (None, ""), (5, ""), ("https://[x/", ""), ("mailto:x", ""),
+        ("/redfish/v1/Chassis/System Board", "/redfish/v1/Chassis/System%20Board"),
+        ("/redfish/v1/a%20b?$skip=1&x=\N{SNOWMAN}\ud800\0", "/redfish/v1/a%20b?$skip=1&x=%E2%98%83?%00"),
+        ("redfish/v1/x", "/redfish/v1/x"), ("x:redfish/v1", ""), ("x/y", ""),
+        ("", ""), (None, ""), (5, ""), ("https://[x/", ""), ("mailto:x", ""),
     ],
 )  # fmt: skip
 def test_a_link_is_a_path_on_this_bmc(link: Any, path: str) -> None:
@@ -46,6 +49,7 @@ def test_a_message_that_quotes_the_password_does_not() -> None:
         (b'{"a": "one\n\ttwo"}', {"a": "one\n\ttwo"}),
         (b'{"a": NaN, "b": -Infinity}', {"a": None, "b": None}),
         (b'{"a": 1, "a": 2}', {"a": 2}),
+        (b'{"a": "\\ud800x"}', {"a": "?x"}),
         (b"<html></html>", None), (b"[{}]", None), (b'{"a": ' + b"9" * 5000 + b", }", None), (b'{"a": NaN', None),
     ],
 )  # fmt: skip

@@ -41,12 +41,14 @@ def generate(rules: Rules, user: str, choice: Callable[[str], str], *, length: i
         PolicyRejected: there is none by these rules.
     """
     least = max(_SHORTEST, rules.min_length)
+    ipmi = ipmi and least <= IPMI_LONGEST  # where the BMC wants longer ones, IPMI cannot have been meant
     most = min(rules.max_length or max(LENGTH, least), IPMI_LONGEST if ipmi else _LONGEST)
     size = length or min(max(LENGTH, least), most)
     if not least <= size <= most:
+        longest = f"IPMI no more than {IPMI_LONGEST}" if ipmi else f"{_LONGEST} is the most"
         raise PolicyRejected(
             f"no password of {size} characters is made: the BMC takes {rules.min_length} to "
-            f"{rules.max_length or 'any'}, IPMI no more than {IPMI_LONGEST}, and fewer than {_SHORTEST} are not safe"
+            f"{rules.max_length or 'any'}, {longest}, and fewer than {_SHORTEST} are not safe"
         )
     for _ in range(_TRIES):
         word = "".join(choice(_ALL) for _ in range(size))
