@@ -185,6 +185,8 @@ def test_an_interrupted_rotation_is_finished_and_not_repeated(plain: ObmWorld) -
     with pytest.raises(Superseded):
         plain.sync(OLD)  # rolled forward, never back
     delivered: list[Secret] = []
+    assert plain.rotate(OLD, deliver=delivered.append, dry_run=True).outcome == "dry-run"
+    assert (delivered, plain.passwords.pending) == ([], made)  # a plan records nothing
     assert plain.rotate(OLD, deliver=delivered.append).outcome == "changed"
     assert delivered == [made]
     assert plain.bmc.counters()["password_changes"] == 1

@@ -316,6 +316,8 @@ def test_the_log_in_to_verify_cannot_be_made(plain: ObmWorld) -> None:
     assert plain.passwords.pending == Secret("Third-Passw0rd-3")
     assert plain.passwords.current == Secret(NEW)
     plain.bmc.clear_faults()
+    planned = plain.sync("Third-Passw0rd-3", dry_run=True)
+    assert (planned.outcome, planned.changed) == ("in-sync", False)  # the one that says "changed" is the next
     ended = plain.sync("Third-Passw0rd-3")
     assert ended.outcome == "changed"
     assert plain.passwords.pending == Secret("")

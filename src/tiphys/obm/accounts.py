@@ -58,8 +58,18 @@ def find_account(bmc: Redfish, username: str, verdict: Verdict) -> Account:
     Raises:
         RefusedByBmc: there is none, it is disabled, or the accounts may not be read.
     """
-    if verdict.kind == "change-required":
-        return _named(bmc, verdict)
+    if verdict.kind != "change-required":
+        return _found(bmc, username)
+    path = verdict.account or bmc.vendor.account_path()
+    if path:
+        return _named(bmc, username, path)
+    try:
+        return _found(bmc, username)  # one's own may often be read
+    except RefusedByBmc as error:
+        raise RefusedByBmc(f"{bmc.transport.where} wants the password changed and names no account: {error}") from error
+
+
+def _found(bmc: Redfish, username: str) -> Account:
     service = bmc.maybe(bmc.link("AccountService", _ACCOUNT_SERVICE))
     unread: dict[str, Answer] = {}
     for path, answer in _answers(bmc, username, service):
@@ -102,14 +112,18 @@ def _not_found_yet(bmc: Redfish, username: str, unread: Mapping[str, Answer]) ->
     return RefusedByBmc(said) if answer.status in (403, 405) else Unreachable(said)
 
 
-def _named(bmc: Redfish, verdict: Verdict) -> Account:
-    path = verdict.account or bmc.vendor.account_path()
-    if not path:
-        raise RefusedByBmc(f"{bmc.transport.where} wants its password changed and does not say of which account")
+def _named(bmc: Redfish, username: str, path: str) -> Account:
     try:
-        return Account(path, _etag(bmc.ask(path)))
+        answer = bmc.ask(path)
     except SessionEnded:
         return Account(path)  # only its PATCH is taken
+    owner = (answer.body or {}).get("UserName", username)
+    if isinstance(owner, str) and owner != username:
+        raise RefusedByBmc(
+            f"{bmc.transport.where} wants the password of {username!r} changed first, and the account at {path} is "
+            f"{owner!r}; change it by hand"
+        )
+    return Account(path, _etag(answer))
 
 
 def _answers(bmc: Redfish, username: str, service: Mapping[str, Any]) -> Iterator[tuple[str, Answer]]:

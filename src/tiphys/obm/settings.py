@@ -68,8 +68,12 @@ def trust_of(settings: Settings, recorded: str) -> Trust:
     if settings.tls == "ca":
         return Trust(authority=True, authorities=settings.ca, server_name=settings.server_name)
     if named := fingerprint_of(settings.tls):
-        return Trust(fingerprint=named, advice="If the change is right, set `tls` of the ConfigMap obm to the new one")
-    return Trust(fingerprint=recorded, advice=f"{ADVICE[0].upper()}{ADVICE[1:]}")
+        return Trust(
+            fingerprint=named,
+            server_name=settings.server_name,
+            advice="If the change is right, set `tls` of the ConfigMap obm to the new one",
+        )
+    return Trust(fingerprint=recorded, server_name=settings.server_name, advice=f"{ADVICE[0].upper()}{ADVICE[1:]}")
 
 
 def _wrong(key: str, value: str, wanted: str) -> UsageError:

@@ -45,6 +45,7 @@ class Trust:
         fingerprint: SHA-256 of the certificate, hex; "" = whichever comes first, then that one.
         authority: verify with authorities instead, against `server_name` or the address.
         authorities: PEM; "" = the system's.
+        server_name: sent in the handshake; "" = the address.
         advice: what a person can do about another one.
     """
 
@@ -334,8 +335,10 @@ def _not_secured(error: OSError) -> str:
         return error.strerror or str(error)
     if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
         return "what answers there does not speak TLS; a BMC is spoken to by HTTPS only"
-    said = reason.casefold().replace("_", " ")
-    return f"no secure connection comes about ({said}); it must speak TLS 1.2 or later"
+    said = f"no secure connection comes about ({reason.casefold().replace('_', ' ')})"
+    if "UNRECOGNIZED_NAME" in reason:
+        return f"{said}; put the name that it wants to be called by under `server-name` into its configuration"
+    return f"{said}; it must speak TLS 1.2 or later"
 
 
 def _said(error: Exception) -> str:

@@ -60,6 +60,23 @@ def test_a_password_to_be_changed_without_a_session_is_changed_by_basic() -> Non
     assert base64.b64decode(headers["Authorization"].reveal().split()[1]) == b"admin:Right-Passw0rd-1"
 
 
+def test_a_password_to_be_changed_of_an_account_that_is_not_named_is_looked_for() -> None:
+    required = Verdict("change-required")
+    there = accounts(Answer(200, {}, {"UserName": "other"}), Answer(200, {"etag": "x"}, {"UserName": "admin"}))
+    account = find_account(bmc_of(there, {}), "admin", required)
+    assert (account.path, account.etag) == ("/redfish/v1/AccountService/Accounts/1", "x")
+    with pytest.raises(RefusedByBmc, match="names no account"):
+        find_account(bmc_of({}, {}), "admin", required)
+
+
+def test_a_password_to_be_changed_is_not_that_of_another_user() -> None:
+    required = Verdict("change-required", account=ACCOUNT)
+    for body in ({"UserName": "admin"}, {"UserName": None}, {}, None):
+        assert find_account(bmc_of({("GET", ACCOUNT): Answer(200, {}, body)}, {}), "admin", required).path == ACCOUNT
+    with pytest.raises(RefusedByBmc, match="'root'"):
+        find_account(bmc_of({("GET", ACCOUNT): Answer(200, {}, {"UserName": "root"})}, {}), "admin", required)
+
+
 def test_a_refused_log_in_leaves_nothing_to_be_sent() -> None:
     bmc = bmc_of({("POST", "/redfish/v1/SessionService/Sessions"): Answer(401, {}, {})}, SESSIONS)
     assert bmc.log_in("admin", PASSWORD).kind == "refused"

@@ -34,5 +34,7 @@ def test_a_value_that_cannot_be_is_named(key: str, value: str) -> None:
 def test_which_certificate_is_the_right_one() -> None:
     assert trust_of(Settings(), "") == Trust()
     assert trust_of(Settings(), PIN) == Trust(PIN)
+    assert trust_of(Settings(server_name="bmc"), PIN) == Trust(PIN, server_name="bmc")
+    assert trust_of(Settings(tls=f"sha256:{PIN}", server_name="bmc"), "") == Trust(PIN, server_name="bmc")
     assert trust_of(Settings(tls=f"sha256:{PIN.upper()}"), "cd" * 32) == Trust(PIN)
     assert trust_of(Settings(tls="ca", ca="pem", server_name="bmc"), PIN) == Trust("", True, "pem", "bmc")

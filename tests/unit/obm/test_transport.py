@@ -78,6 +78,7 @@ def test_what_was_compressed_unasked_is_unpacked(encoding: str, data: bytes, bod
     [
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak TLS"),
         (bytes.fromhex("15030100020246"), "TLS 1.2 or later"),  # a fatal alert: protocol_version
+        (bytes.fromhex("15030300020270"), "server-name"),  # unrecognized_name
         (b"", "cannot be reached"),
     ],
 )

@@ -71,14 +71,14 @@ def rotate(work: Work, order: Order, *, dry_run: bool = False) -> Ended:
     try:
         meet(bmc, journal, work.target)
         if not order.own and ledger.passwords.pending and _arrived(work, ledger, order.user):
-            return _finish(work, order, ledger, ledger.passwords.pending)
+            return _finish(work, order, ledger, ledger.passwords.pending, dry_run=dry_run)
         row = candidates(order.given, doors.passwords, bmc.vendor.factory())
         used, verdict = get_in(work, doors, row)
         if verdict.kind == "accepted":
             check_system(bmc, journal, work.target)
             learn(bmc, journal)
         if _is_unfinished(work, order, ledger, used) and verdict.kind == "accepted":
-            return _finish(work, order, ledger, used.password)
+            return _finish(work, order, ledger, used.password, dry_run=dry_run)
         _may_be_changed(work, order, used, verdict)
         account = find_account(bmc, order.user, verdict)
         if dry_run:
@@ -103,9 +103,15 @@ def _is_unfinished(work: Work, order: Order, ledger: Ledger, used: Candidate) ->
     return made_here and order.own and used.user == order.user and used.password == ledger.passwords.pending
 
 
-def _finish(work: Work, order: Order, ledger: Ledger, password: Secret) -> Ended:
+def _finish(work: Work, order: Order, ledger: Ledger, password: Secret, *, dry_run: bool) -> Ended:
     """An earlier run had changed it: no second change, but what was left undone."""
     message = "an earlier run had changed the password; a new log-in with it was accepted"
+    if dry_run:
+        steps = ["make it the current one in the ledger, keep the one before"]
+        if order.deliver is not None:
+            steps.insert(0, "write it to the file of the credentials")
+        facts = {"plan": {"vendor": work.bmc.vendor.name, "steps": steps}}
+        return Ended("dry-run", False, f"{message}; it would be recorded, and not changed again", facts=facts)
     told = _deliver(order, password)
     ledger.write(ledger.passwords.confirmed(order.user, password))
     _note(work, order, told)

@@ -38,7 +38,7 @@ def sync(work: Work, wanted: Wanted, *, dry_run: bool = False, undo_rotation: bo
             check_system(bmc, journal, work.target)
         in_sync = candidate.user == wanted.username and candidate.password == wanted.password
         if in_sync and verdict.kind == "accepted":
-            return _in_sync(work, wanted, ledger)
+            return _in_sync(work, wanted, ledger, dry_run=dry_run)
         if not undo_rotation:
             _not_superseded(work, wanted, ledger, candidate)
         return _bring(work, wanted, ledger, candidate, verdict, dry_run=dry_run)
@@ -46,9 +46,11 @@ def sync(work: Work, wanted: Wanted, *, dry_run: bool = False, undo_rotation: bo
         bmc.log_out()
 
 
-def _in_sync(work: Work, wanted: Wanted, ledger: Ledger) -> Ended:
+def _in_sync(work: Work, wanted: Wanted, ledger: Ledger, *, dry_run: bool) -> Ended:
     learn(work.bmc, work.journal)
     interrupted = ledger.passwords.pending == wanted.password
+    if interrupted and dry_run:  # the run that is to say "changed" is the next one
+        return Ended("in-sync", False, "the password on record works; an earlier run had changed it")
     ledger.write(ledger.passwords.confirmed(wanted.username, wanted.password))
     if interrupted:
         return Ended("changed", True, "an earlier run had changed the password; a new log-in with it was accepted")
