@@ -4,6 +4,7 @@ import pathlib
 import socket
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,7 @@ from tiphys.obm.errors import (
 )
 from tiphys.obm.journal import Journal
 from tiphys.obm.record import Passwords
+from tiphys.obm.transport import Answer, Transport
 
 KINDS = ("generic", "idrac9", "ilo5")
 
@@ -361,6 +363,49 @@ def test_a_password_against_the_rules(plain: ObmWorld, password: str, policy: di
     assert plain.bmc.accepts(plain.user, OLD)
     assert plain.passwords.pending == Secret("")
     assert plain.passwords.current in (Secret(OLD), Secret(""))
+
+
+def patches_answer(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    """The BMC carries out a PATCH and answers that it has not."""
+    send = Transport.send
+
+    def lying(transport: Transport, method: str, *rest: Any, **options: Any) -> Answer:
+        answer = send(transport, method, *rest, **options)
+        return Answer(status, {}, {}) if method == "PATCH" else answer
+
+    monkeypatch.setattr(Transport, "send", lying)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 412])
+def test_a_no_that_was_a_yes_loses_no_password(plain: ObmWorld, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    patches_answer(monkeypatch, status)
+    assert plain.sync(NEW, OLD).outcome == "changed"
+    changed_to_new(plain)
+    assert plain.rotate(NEW).outcome == "changed"
+    assert plain.bmc.accepts(plain.user, plain.passwords.current.reveal())
+
+
+def test_a_no_that_cannot_be_looked_into_keeps_the_new_password(
+    plain: ObmWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patches_answer(monkeypatch, 400)
+    second = {"action": "answer", "status": 503, "method": "POST", "path": "Sessions", "every": 2}
+    plain.bmc.set_faults(rules=[second])
+    with pytest.raises(Unknown, match="could not be asked"):
+        plain.rotate(OLD)
+    made = plain.passwords.pending
+    assert plain.bmc.accepts(plain.user, made.reveal())
+    plain.bmc.clear_faults()
+    assert plain.rotate(OLD).outcome == "changed"
+    assert plain.passwords.current == made
+
+
+def test_a_refused_change_costs_no_log_in_that_fails(plain: ObmWorld) -> None:
+    plain.bmc.set_faults(rules=[{"action": "answer", "status": 403, "method": "PATCH"}])
+    with pytest.raises(RefusedByBmc):
+        plain.rotate(OLD)
+    assert plain.logins("wrong") == 0
+    assert plain.passwords.pending == Secret("")
 
 
 def test_lockdown_is_told(plain: ObmWorld) -> None:

@@ -78,9 +78,12 @@ def carry_out(work: Work, change: Change) -> str:
     journal.hold(seconds)
     try:
         answered = change_password(work.bmc, change.account, change.password)
-    except (PolicyRejected, RefusedByBmc):
-        ledger.write(ledger.passwords.not_pending())
-        raise
+    except (PolicyRejected, RefusedByBmc) as refusal:
+        if _still_works(work, change, refusal):
+            ledger.write(ledger.passwords.not_pending())
+            raise
+        _log.warning("%s, and the old password does not work any more", refusal)
+        answered = "unanswered"
     _log.info("the change was sent: %s", answered)
     work.bmc.log_out()
     try:
@@ -89,6 +92,24 @@ def carry_out(work: Work, change: Change) -> str:
         if isinstance(error, ObmError) and not isinstance(error, Busy):
             raise
         raise Unknown(f"the change was sent, and then its record could not be kept: {error}") from error
+
+
+def _still_works(work: Work, change: Change, refusal: ObmError) -> bool:
+    """Whether a refusal is to be believed: some report a failure and have changed it (iDRAC-Redfish-Scripting#126).
+
+    Asked only where no log-in fails for it if the BMC is honest.
+
+    Raises:
+        Unknown: it could not be asked; the pending password is kept.
+    """
+    used = change.used
+    if used.user != change.user:
+        return True  # who has changed it for another can do so again
+    work.bmc.log_out()
+    try:
+        return attempt(work.bmc, work.journal, used.user, used.password).right
+    except (Unreachable, LockedOut) as error:
+        raise Unknown(f"{refusal}; whether the old password still works could not be asked: {error}") from error
 
 
 def _verify(work: Work, change: Change, answered: Answered) -> str:
