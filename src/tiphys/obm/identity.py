@@ -53,7 +53,7 @@ class Expected:
 def of_root(root: Mapping[str, Any]) -> Identity:
     """What a service root tells to strangers. A serial number stands there on Dell only: its service tag.
 
-    What nobody has set is left out.
+    A tag that nobody has set is left out.
     """
     oem = part(root, "Oem")
     vendor = line(root.get("Vendor"))
@@ -67,9 +67,8 @@ def of_root(root: Mapping[str, Any]) -> Identity:
             "Ami": "AMI",
         }
         vendor = next((there for name, there in named.items() if name in oem), "")
-    uuid = line(root.get("UUID"))
     serial = line(part(oem, "Dell").get("ServiceTag"))
-    return Identity(vendor, "" if uuid.casefold() in _NO_UUIDS else uuid, serial if _is_serial(serial) else "")
+    return Identity(vendor, line(root.get("UUID")), serial if _is_serial(serial) else "")
 
 
 def bmc_name(shown: Identity, where: str) -> str:
@@ -79,7 +78,7 @@ def bmc_name(shown: Identity, where: str) -> str:
         where: its address and port, for one that shows nothing else: no UUID, no service tag, and a certificate that
             authorities vouch for and that may be renewed at any time.
     """
-    if shown.uuid:
+    if _is_uuid(shown.uuid):
         return f"bmc/uuid/{shown.uuid}".casefold()
     if shown.serial:
         return f"bmc/{shown.vendor}/{shown.serial}".casefold()
@@ -98,6 +97,10 @@ def of_system(system: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(filter(_is_serial, (line(value).casefold() for value in values)))
 
 
+def _is_uuid(text: str) -> bool:
+    return text.casefold() not in _NO_UUIDS
+
+
 def _is_serial(text: str) -> bool:
     return text.casefold() not in _NO_SERIALS and set(text) != {"0"}
 
@@ -111,8 +114,9 @@ def differences(expected: Expected, known: Identity | None, shown: Identity) -> 
     if known is not None:
         pairs += [
             ("vendor", "its record", known.vendor, shown.vendor),
-            ("UUID", "its record", known.uuid, shown.uuid),
         ]
+        if _is_uuid(known.uuid) and _is_uuid(shown.uuid):  # else somebody has set it, or lost it, since
+            pairs.append(("UUID", "its record", known.uuid, shown.uuid))
         if not expected.serial:
             pairs.append(("serial number", "its record", known.serial, shown.serial))
     return [

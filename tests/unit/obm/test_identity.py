@@ -55,7 +55,10 @@ def test_a_bmc_goes_by_what_it_shows_to_strangers() -> None:
 
 def test_what_many_boards_show_is_no_identity() -> None:
     for uuid in ("00000000-0000-0000-0000-000000000000", "92384634-2938-2342-8820-489239905423"):
-        assert of_root({"UUID": uuid.upper()}) == Identity()
+        assert bmc_name(of_root({"UUID": f" {uuid.upper()} "}), "there") == "bmc/there"
+        for known, shown in (("1-2-3", uuid), (uuid, "1-2-3")):
+            assert differences(Expected(), Identity("", known), Identity("", shown)) == []
+            assert differences(Expected(uuid=known), None, Identity("", shown)) != []
     assert of_root({"Oem": {"Dell": {"ServiceTag": "0000000"}}}) == Identity("Dell")
     assert of_system({"SerialNumber": "To be filled by O.E.M."}) == frozenset()
     assert of_system({"Manufacturer": "HPE", "SerialNumber": "MXQ1", "SKU": "P38411-B21"}) == {"mxq1"}
