@@ -133,9 +133,16 @@ def _answers(bmc: Redfish, username: str, service: Mapping[str, Any]) -> Iterato
     collection = path_of(part(service, "Accounts").get("@odata.id"))
     if not collection:
         collection = (bmc.vendor.other_accounts() if not service else "") or f"{_ACCOUNT_SERVICE}/Accounts"
-    for path in bmc.members(collection):
+    for path in _members(bmc, collection):
         if path not in likely:
             yield path, bmc.ask(path)
+
+
+def _members(bmc: Redfish, collection: str) -> list[str]:
+    try:
+        return bmc.members(collection)
+    except RefusedByBmc as error:
+        raise RefusedByBmc(f"the accounts cannot be looked at, so none can be changed: {error}") from error
 
 
 def check_policy(rules: Rules, password: Secret, where: str) -> None:

@@ -255,6 +255,11 @@ def test_an_account_that_may_be_one_that_could_not_be_read_is_not_called_missing
         find_account(bmc_of(there, {}), "admin", Verdict("accepted"))
 
 
+def test_accounts_that_may_not_be_looked_at_are_told() -> None:
+    with pytest.raises(RefusedByBmc, match=r"none can be changed: .* 403"):
+        find_account(bmc_of({}, {}), "admin", Verdict("accepted"))
+
+
 @pytest.mark.parametrize(
     ("said", "path"),
     [("/0/", "/0/"), ("/0", "/0"), ("/1", "/0")],
