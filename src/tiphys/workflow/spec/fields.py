@@ -204,8 +204,9 @@ def _is_whole(value: Any) -> bool:
     return type(value) is float and value.is_integer()
 
 
-def _held(value: int | float, bits: int) -> bool:
-    return -(2 ** (bits - 1)) <= value < 2 ** (bits - 1)
+def _held(value: float, bits: int) -> bool:
+    most: int = 1 << (bits - 1)
+    return -most <= value < most
 
 
 def _mismatch(path: str, wanted: str, value: Any) -> str:
