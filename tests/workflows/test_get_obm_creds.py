@@ -55,7 +55,11 @@ def test_the_secret_is_gone_after_the_workflow(templates: Templates) -> None:
     [
         ("SRV_01", "obm-creds-srv-01-" + hashlib.sha256(b"SRV_01").hexdigest()[:8]),
         ("odd name&x=1 é", "obm-creds-odd-name-x-1-"),
-        ("srv-01", "obm-creds-srv-01"),
+        ("a..b", "obm-creds-a-b-" + hashlib.sha256(b"a..b").hexdigest()[:8]),
+        ("a-.b", "obm-creds-a-b-" + hashlib.sha256(b"a-.b").hexdigest()[:8]),
+        ("a" * 203, f"obm-creds-{'a' * 200}-" + hashlib.sha256(b"a" * 203).hexdigest()[:8]),
+        ("srv-01", "obm-creds-srv-01 "),
+        ("a" * 202, f"obm-creds-{'a' * 202} "),
     ],
 )
 def test_a_name_that_kubernetes_would_not_take(templates: Templates, hostname: str, secret: str) -> None:
@@ -72,12 +76,22 @@ def test_no_credentials_on_record_says_which_command_mends_it(templates: Templat
     )
 
 
-@pytest.mark.parametrize("values", [{"username": "root"}, {"username": "root", "password": ""}, {"password": "x"}])
+@pytest.mark.parametrize(
+    "values",
+    [{"username": "root"}, {"username": "root", "password": ""}, {"password": "x"}, {"user": "root", "pass": "x"}],
+)
 def test_half_a_secret_is_no_credential(templates: Templates, values: dict[str, str]) -> None:
     templates.secret("obm-creds", username="fleet", password="must not be taken instead")
     templates.secret("obm-creds-host.domain.local", **values)
     outcome = templates.run("get-obm-creds", hostname="host.domain.local")
     outcome.failed("Secret obm-creds-host.domain.local needs the keys username and password")
+
+
+def test_bytes_that_are_no_text_are_named_and_not_shown(templates: Templates) -> None:
+    templates.secret_bytes("obm-creds-host.domain.local", {"username": b"root", "password": b"p4ss\xff"})
+    outcome = templates.run("get-obm-creds", hostname="host.domain.local")
+    outcome.failed("main: Error (exit code 1): Secret obm-creds-host.domain.local holds bytes that are no text (UTF-8)")
+    assert "Traceback" not in outcome.messages()
 
 
 @pytest.mark.parametrize("hostname", ["", "null"])

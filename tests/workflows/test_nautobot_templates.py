@@ -103,6 +103,37 @@ def test_without_a_hostname_nothing_is_asked(
     assert nautobot.requests == []
 
 
+@pytest.mark.parametrize("tail", ["\n", "//", " "])
+def test_what_a_url_from_a_file_ends_with_does_no_harm(
+    templates: Templates, nautobot: ScriptedNautobot, tail: str
+) -> None:
+    templates.config_map("nautobot", url=nautobot.url + tail)
+    templates.run("nautobot-api", uri="/status/").succeeded()
+    assert asked(nautobot) == ["/api/status/"]
+
+
+def test_a_large_answer_is_given_whole(templates: Templates, nautobot: ScriptedNautobot) -> None:
+    answer = {"results": ["x" * 1_500_000]}
+    nautobot.script = lambda request: Response(200, answer)
+    assert json.loads(templates.run("nautobot-api", uri="/dcim/devices/?limit=1000").outputs["result"]) == answer
+
+
+@pytest.mark.parametrize("interfaces", ["iLO, iDRAC\n", ",iLO,", "a&name=eth0,b+c,iLO"])
+def test_how_a_person_writes_the_list_of_interfaces(
+    templates: Templates, nautobot: ScriptedNautobot, interfaces: str
+) -> None:
+    templates.config_map("nautobot", url=nautobot.url, obm_interfaces=interfaces)
+    assert templates.run("get-obm-ip", hostname="both").outputs["ip"] == "10.46.96.169"
+    assert nautobot.requests[-1].query["name"] == [name.strip() for name in interfaces.split(",") if name]
+
+
+def test_an_interface_of_another_name_is_asked_for_in_the_config_map(
+    templates: Templates, nautobot: ScriptedNautobot
+) -> None:
+    outcome = templates.run("get-obm-ip", hostname="no-interface")
+    outcome.failed("letter for letter, into key obm_interfaces of ConfigMap nautobot")
+
+
 @BOTH
 def test_a_hostname_that_nobody_filled_in(templates: Templates, nautobot: ScriptedNautobot, template: str) -> None:
     """As from a workflow that has no such parameter: the tag is not taken for a name."""

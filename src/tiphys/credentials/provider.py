@@ -20,7 +20,8 @@ __all__ = ["ABSENT", "Document", "Key", "Provider", "Unclosed", "read_only"]
 
 Kind = Literal["obm-creds", "obm-passwords", "obm-record"]
 
-_PLAIN = re.compile(r"[a-z0-9]([-a-z0-9.]{0,200}[a-z0-9])?")
+_PLAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LONGEST = 202
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Key:
 
 def _on_record_name(device: str) -> str:
     """As the template get-obm-creds names the device's own Secret."""
-    if _PLAIN.fullmatch(device):
+    if len(device) <= _LONGEST and _PLAIN.fullmatch(device):
         return f"obm-creds-{device}"
     plain = re.sub(r"[^a-z0-9]+", "-", device.lower())[:200]
     return f"obm-creds-{plain}-{hashlib.sha256(device.encode()).hexdigest()[:8]}"

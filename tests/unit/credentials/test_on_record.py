@@ -61,6 +61,10 @@ def test_a_new_password_is_put_on_record_beside_what_else_is_there(tmp_path: pat
         ("host.domain.local", "obm-creds-host.domain.local"),
         ("SRV_01", "obm-creds-srv-01-" + hashlib.sha256(b"SRV_01").hexdigest()[:8]),
         ("odd name&x=1 é", "obm-creds-odd-name-x-1--" + hashlib.sha256("odd name&x=1 é".encode()).hexdigest()[:8]),
+        ("a..b", "obm-creds-a-b-" + hashlib.sha256(b"a..b").hexdigest()[:8]),
+        ("a-.b", "obm-creds-a-b-" + hashlib.sha256(b"a-.b").hexdigest()[:8]),
+        ("a" * 202, "obm-creds-" + "a" * 202),
+        ("a" * 203, "obm-creds-" + "a" * 200 + "-" + hashlib.sha256(b"a" * 203).hexdigest()[:8]),
     ],
 )
 def test_a_document_is_named_as_the_template_names_its_secret(device: str, name: str) -> None:
