@@ -6,6 +6,7 @@ Whatever is wrong with them is said without a character of their content.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,10 @@ def read_value(folder: Path, name: str) -> str | None:
     except UnicodeDecodeError as error:
         raise UsageError(f"{folder / name} is not UTF-8 text (byte {error.start})") from None  # the text has the secret
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return (
+                None  # as a device's key in a mounted ConfigMap, where the device's name is as long as Nautobot allows
+            )
         raise UsageError(f"{folder / name} cannot be read: {error.strerror}") from error
     return text.removesuffix("\n").removesuffix("\r")
 

@@ -11,7 +11,7 @@ from tiphys.obm.identity import ADVICE
 from tiphys.obm.redfish import Auth
 from tiphys.obm.transport import Trust
 
-__all__ = ["KEYS", "Settings", "fingerprint_of", "trust_of"]
+__all__ = ["KEYS", "Settings", "fingerprint_of", "is_port", "trust_of"]
 
 KEYS = ("port", "tls", "ca.crt", "server-name", "auth", "simulated-speed")
 
@@ -44,17 +44,22 @@ class Settings:
             return values.get(f"{key}.{device}", values.get(key, "")).strip() or default
 
         port, speed, tls, auth = value("port", "443"), value("simulated-speed", "1"), value("tls", "pin"), ""
-        if not port.isdigit() or not 0 < int(port) < 65536:
+        if not is_port(port):
             raise _wrong("port", port, "a port number")
         if tls not in ("pin", "ca") and not fingerprint_of(tls):
             raise _wrong("tls", tls, "pin, ca or sha256: and 64 hexadecimal digits")
         auth = value("auth", "session")
         if auth not in ("session", "basic"):
             raise _wrong("auth", auth, "session or basic")
-        if not re.fullmatch(r"\d+(\.\d+)?", speed) or not float(speed):
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", speed) or not float(speed):
             raise _wrong("simulated-speed", speed, "a number greater than 0")
         kind: Auth = "basic" if auth == "basic" else "session"
         return cls(int(port), tls, value("ca.crt", ""), value("server-name", ""), kind, float(speed))
+
+
+def is_port(text: str) -> bool:
+    """Whether a person wrote the number of a TCP port."""
+    return re.fullmatch(r"[0-9]{1,5}", text) is not None and 0 < int(text) < 65536
 
 
 def fingerprint_of(text: str) -> str:

@@ -22,7 +22,8 @@ def test_a_key_of_the_device_wins() -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("port", "0"), ("port", "65536"), ("port", "https"), ("tls", "off"), ("tls", "sha256:abc"), ("auth", "none"),
+        ("port", "0"), ("port", "65536"), ("port", "https"), ("port", "²"), ("port", "٤٤٣"),
+        ("port", "1" * 5000), ("tls", "off"), ("tls", "sha256:abc"), ("auth", "none"),
         ("simulated-speed", "0"), ("simulated-speed", "-1"), ("simulated-speed", "fast"),
     ],
 )  # fmt: skip

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import functools
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +19,11 @@ from tiphys.credentials.provider import Provider
 from tiphys.credentials.stores import is_url, open_provider
 from tiphys.errors import UsageError
 from tiphys.obm.identity import Expected
-from tiphys.obm.settings import KEYS, Settings
+from tiphys.obm.settings import KEYS, Settings, is_port
 
 __all__ = ["Host", "add_common", "given_of", "host_of", "place_of", "provider_of", "seconds"]
+
+_KEYS = (*KEYS, "store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +135,35 @@ def host_of(options: argparse.Namespace) -> Host:
         raise UsageError(_nothing_named(options))
     if wrong := why_no_address(options.address):
         raise UsageError(f"--address {wrong}")
-    if options.port and not (options.port.isdigit() and 0 < int(options.port) < 65536):
+    if options.port and not is_port(options.port):
         raise UsageError(f"--port {options.port!r} is no port: a number from 1 to 65535 is needed")
     folder = Path(options.config)
-    keys = (*KEYS, "store")
-    names = (*keys, *(f"{key}.{device}" for key in keys)) if options.config else ()
+    if options.config:
+        _check_keys(folder)
+    names = (*_KEYS, *(f"{key}.{device}" for key in _KEYS)) if options.config else ()
     values = {name: value for name in names if (value := read_value(folder, name)) is not None}
     if options.port:
         values[f"port.{device}"] = options.port
     store = _store(options, values.get(f"store.{device}", values.get("store", "")).strip())
     return Host(device, options.address, Settings.of(values, device), Expected(options.serial, options.uuid), store)
+
+
+@functools.cache
+def _check_keys(folder: Path) -> None:
+    """Refuse a key of the ConfigMap that nobody reads: a misspelt `tls` would leave a BMC to trust on first use.
+
+    Once a folder: there may be as many keys as hosts.
+    """
+    known = (*_KEYS, "credentials")  # which the templates get-obm-creds read
+    names = [path.name for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
+    for name in names:
+        if not any(name == key or name.startswith(f"{key}.") for key in known):
+            near = difflib.get_close_matches(name.lower(), known, n=1)
+            meant = f" (did you mean {near[0]}?)" if near else ""
+            raise UsageError(
+                f"key {name!r} of the ConfigMap obm is not known{meant}; "
+                f"the keys are {', '.join(known)}, each also with .DEVICE behind it"
+            )
 
 
 def _nothing_named(options: argparse.Namespace) -> str:
