@@ -11,7 +11,7 @@ By default the Secret belongs to the pod that made it and is collected with it; 
 lives as long as the workflow. Standard library only: a step that imports this starts in 60 ms.
 """
 
-from argo_python._client import Denied, KubernetesError, NotInPod, OwnershipError
+from argo_python._errors import Denied, KubernetesError, NotInPod, OwnershipError
 from argo_python._workflow import ArgoWorkflow, Pod
 
 __all__ = ["ArgoWorkflow", "Denied", "KubernetesError", "NotInPod", "OwnershipError", "Pod"]

@@ -13,31 +13,12 @@ import re
 import ssl
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-__all__ = ["Denied", "KubernetesClient", "KubernetesError", "NotInPod", "OwnershipError"]
+from argo_python._errors import Denied, KubernetesError, NotInPod
+
+__all__ = ["KubernetesClient"]
 
 POD_FILES = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-
-
-class KubernetesError(Exception):
-    """The Kubernetes API did not do what was asked; `status` is the HTTP status, 0 when there was no answer."""
-
-    def __init__(self, message: str, status: int = 0) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class Denied(KubernetesError):  # noqa: N818 - what happened, as a reader of a workflow's log would say it
-    """The service account lacks a right; the message ends with the rule to add, as YAML."""
-
-
-class NotInPod(KubernetesError):  # noqa: N818
-    """This process runs in no pod and no kubeconfig was named."""
-
-
-class OwnershipError(KubernetesError):
-    """The pod that should own the Secret cannot be told."""
 
 
 class KubernetesClient:
@@ -49,6 +30,7 @@ class KubernetesClient:
 
     def __init__(self, config_file: str | None = None) -> None:
         self.namespace = ""
+        self._prefix = ""
         self._token = ""
         self._token_file: Path | None = None
         self._context: ssl.SSLContext | None
@@ -79,28 +61,11 @@ class KubernetesClient:
         self._address = (host.strip("[]"), int(port))
 
     def _from_kubeconfig(self, path: Path) -> None:
-        config = _read_kubeconfig(path)
-        context = _entry(config, "context", config.get("current-context", ""), path)
-        cluster = _entry(config, "cluster", context.get("cluster", ""), path)
-        user = _entry(config, "user", context.get("user", ""), path)
-        url = urlsplit(cluster.get("server", ""))
-        self._address = (url.hostname or "", url.port or (443 if url.scheme == "https" else 80))
-        self._context = None
-        self._token = user.get("token", "")
-        self.namespace = context.get("namespace", "")
-        if url.scheme == "https":
-            authority = cluster.get("certificate-authority-data")
-            self._context = ssl.create_default_context(
-                cafile=cluster.get("certificate-authority"),
-                cadata=base64.b64decode(authority).decode() if authority else None,
-            )
-            if cluster.get("insecure-skip-tls-verify"):
-                self._context.check_hostname = False
-                self._context.verify_mode = ssl.CERT_NONE
-        if not self._token and not user.get("client-certificate"):
-            raise KubernetesError(f"the user of {path} has neither a token nor a client-certificate file")
-        if user.get("client-certificate") and self._context is not None:
-            self._context.load_cert_chain(user["client-certificate"], user.get("client-key"))
+        from argo_python._kubeconfig import read_kubeconfig  # not in a pod
+
+        target = read_kubeconfig(path)
+        self._address, self._prefix, self._context = target.address, target.prefix, target.tls
+        self._token, self._token_file, self.namespace = target.token, target.token_file, target.namespace
 
     def request(
         self, method: str, path: str, body: dict[str, Any] | None = None, *, kind: str = "application/json"
@@ -121,7 +86,7 @@ class KubernetesClient:
         try:
             connection = self._connect()
             try:
-                connection.request(method, path, payload, headers)
+                connection.request(method, self._prefix + path, payload, headers)
                 response = connection.getresponse()
                 data = response.read()
             finally:
@@ -187,31 +152,3 @@ def _result(status: int, data: bytes, who: str) -> dict[str, Any]:
 def _rule(message: str) -> str:
     found = re.search(r'cannot (\S+) resource "([^"]+)" in API group "([^"]*)"', message)
     return f'- {{apiGroups: ["{found[3]}"], resources: ["{found[2]}"], verbs: ["{found[1]}"]}}' if found else ""
-
-
-def _read_kubeconfig(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text()
-    except OSError as error:
-        raise KubernetesError(f"kubeconfig {path} cannot be read: {error.strerror}") from error
-    try:
-        value = json.loads(text)
-    except ValueError:
-        try:
-            import yaml  # only for a kubeconfig that is not JSON; a pod needs none
-        except ImportError as error:
-            raise KubernetesError(f"kubeconfig {path} is YAML: reading it needs the package PyYAML") from error
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise KubernetesError(f"kubeconfig {path} is not YAML") from error
-    if not isinstance(value, dict):
-        raise KubernetesError(f"{path} is not a kubeconfig")
-    return value
-
-
-def _entry(config: dict[str, Any], kind: str, name: str, path: Path) -> dict[str, Any]:
-    for entry in config.get(f"{kind}s") or []:
-        if entry.get("name") == name and isinstance(entry.get(kind), dict):
-            return dict(entry[kind])
-    raise KubernetesError(f"kubeconfig {path} has no {name!r} in {kind}s")

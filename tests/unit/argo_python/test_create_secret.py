@@ -120,8 +120,26 @@ def test_persist_has_no_owner_and_keeps_its_name(workflow: ArgoWorkflow, api: tu
     assert workflow.create_secret("creds", {}, persist=True, string_data={"a": "b"}, labels={"l": "v"}) == "creds"
     secret = api[0].secrets["creds"]
     assert "ownerReferences" not in secret["metadata"]
-    assert secret["stringData"] == {"a": "b"}
+    assert secret["data"] == {"a": "Yg=="}
     assert secret["metadata"]["labels"] == {"l": "v"}
+
+
+def test_values_may_be_text_or_bytes(workflow: ArgoWorkflow, api: tuple[type[Api], str]) -> None:
+    given = {"a": base64.b64encode(b"x"), "b": base64.b64encode("ü".encode()).decode()}
+    plain = {"c": "pä€\n", "d": b"\xff\x00", "e": "from a file name \udcff"}
+    workflow.create_secret("creds", given, persist=True, string_data=plain)
+    kept = {key: base64.b64decode(value) for key, value in api[0].secrets["creds"]["data"].items()}
+    assert kept == {
+        "a": b"x", "b": "ü".encode(), "c": "pä€\n".encode(), "d": b"\xff\x00", "e": b"from a file name \xff",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [5, None, ["hush"]])
+def test_a_value_that_is_neither_is_named_and_not_shown(workflow: ArgoWorkflow, value: object) -> None:
+    for arguments in ({"data": {"key": value}}, {"data": {}, "string_data": {"key": value}}):
+        with pytest.raises(TypeError, match=r"data\['key'\] must be text or bytes") as caught:
+            workflow.create_secret("creds", persist=True, **arguments)
+        assert "hush" not in str(caught.value)
 
 
 def test_a_secret_that_is_there_is_patched(workflow: ArgoWorkflow, api: tuple[type[Api], str]) -> None:
