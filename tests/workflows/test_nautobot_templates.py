@@ -103,6 +103,19 @@ def test_without_a_hostname_nothing_is_asked(
     assert nautobot.requests == []
 
 
+BODY = '{"comments": "it said \\"no\\"\\n { {}} \\\\ é & \'#\' %41", "tags": []}'
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_any_method_with_what_it_sends(templates: Templates, nautobot: ScriptedNautobot, method: str) -> None:
+    nautobot.script = lambda request: Response(204) if request.method == "DELETE" else Response(201, {"id": 1})
+    outcome = templates.run("nautobot-api", method=method, uri="/dcim/devices/", body=BODY).succeeded()
+    assert "".join(outcome.outputs["result"].split()) == ("" if method == "DELETE" else '{"id":1}')
+    (request,) = nautobot.requests
+    assert (request.method, request.headers["content-type"]) == (method, "application/json")
+    assert request.body.decode() == BODY
+
+
 @pytest.mark.parametrize("tail", ["\n", "//", " "])
 def test_what_a_url_from_a_file_ends_with_does_no_harm(
     templates: Templates, nautobot: ScriptedNautobot, tail: str
