@@ -4,6 +4,7 @@ import base64
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,11 +15,15 @@ pytestmark = pytest.mark.conformance
 TIPHYS = [sys.executable, "-m", "tiphys.cli.main"]
 
 
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory):
-    """What the demo prints, and its folder; its cluster still runs."""
+@pytest.fixture(scope="module", params=["kubectl", "bare"])
+def shown(request, tmp_path_factory):
+    """What the demo prints, and its folder; its cluster still runs. On the bare machine there is no kubectl."""
     folder = tmp_path_factory.mktemp("demo")
     env = {**os.environ, "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
+    if request.param == "bare":
+        env["PATH"] = str(tmp_path_factory.mktemp("bin"))
+        for tool in ("env", "sh"):
+            (pathlib.Path(env["PATH"]) / tool).symlink_to(shutil.which(tool))
     demo = subprocess.Popen(
         [*TIPHYS, "demo", "--keep"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env
     )

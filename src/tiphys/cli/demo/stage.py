@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import tiphys
-from tiphys.errors import UsageError
+from tiphys.errors import ApiError, UsageError
 from tiphys.kit import yaml
 from tiphys.kube.client.http import HttpClient
 from tiphys.kube.client.kubeconfig import Overrides, load
@@ -91,14 +91,23 @@ class Stage:
         if shutil.which("kubectl", path=self._environment["PATH"]):
             self.type(f"kubectl {line}")
             return
-        _write(f"\n$ kubectl {line}\n(no kubectl on this machine: the same through the API)\n")
+        instead = "the same through the API" if objects else "left out"
+        _write(f"\n$ kubectl {line}\n(no kubectl on this machine: {instead})\n")
         client = HttpClient(load(Overrides(kubeconfig=self._environment["KUBECONFIG"]), {}))
         for value in objects:
             resource = by_kind(value["apiVersion"].rpartition("/")[0], value["kind"])
             if resource is None:
                 raise UsageError(f"{value['kind']} is not served here")
-            name = client.create(resource, value, value["metadata"].get("namespace", "argo-events")).name
-            _write(f"{value['kind'].lower()}/{name} created\n")
+            name, namespace = value["metadata"]["name"], value["metadata"].get("namespace", "argo-events")
+            try:
+                client.create(resource, value, namespace)
+                done = "created"
+            except ApiError as error:
+                if error.code != 409:
+                    raise
+                client.patch(resource, name, value, namespace)  # what `kubectl label` would change
+                done = "changed"
+            _write(f"{value['kind'].lower()}/{name} {done}\n")
 
     def manifests(self, path: str) -> list[dict[str, Any]]:
         """The objects of a file, or of a folder's files as kubectl takes them."""

@@ -71,7 +71,9 @@ def _set_up(stage: Stage) -> str:
     stage.type("tiphys up -d --secret-store nautobot=file:secrets.yaml")
     stage.kubectl("apply -f workflows/", *stage.manifests("workflows"))
     labelled = {"workflows.argoproj.io/configmap-type": "Parameter"}
-    stage.kubectl(f"-n argo-events create configmap nautobot '--from-literal=url={url}'")
+    stage.kubectl(
+        f"-n argo-events create configmap nautobot '--from-literal=url={url}'", _configmap("nautobot", {"url": url})
+    )
     stage.kubectl(
         "-n argo-events label configmap nautobot workflows.argoproj.io/configmap-type=Parameter",
         _configmap("nautobot", {"url": url}, labelled),
@@ -136,9 +138,7 @@ def _credentials(stage: Stage) -> None:
         belongs to its pod, and is gone with it.""",
     )
     stage.secret("password")
-    stage.type(
-        "kubectl -n argo-events create secret generic obm-creds --from-literal=username=root --from-file=password"
-    )
+    _secret(stage, "obm-creds", "password", username="root")
     stage.type(f"{_RUN}/get-obm-creds -p hostname={DEVICE}")
     stage.kubectl("-n argo-events get secrets")
 
