@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import re
+import tomllib
 from typing import Any
 
 import pytest
@@ -64,6 +65,15 @@ def test_the_controllers_settings_are_added_to_its_own(cluster: Any, tmp_path: p
         "OTHER": "kept",
         "DEFAULT_REQUEUE_TIME": "100ms",
     }
+
+
+def test_the_image_can_have_each_extra() -> None:
+    text = (DEPLOY / "Dockerfile").read_text()
+    assert re.search(r'^ARG EXTRAS=""\nRUN pip install .* "\.\$EXTRAS"$', text, re.M)
+    named = re.search(r"EXTRAS='\[(.*)\]'", text)
+    assert named is not None
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert sorted(named[1].split(",")) == sorted(extras)
 
 
 def test_the_image_is_built_from_files_that_are_there_and_not_kept_out() -> None:
