@@ -2,7 +2,8 @@
 
 A write adds a line and syncs it; then what it replaces is blanked. So a document is one line again, there is no moment
 without a whole one, and no superseded password stays; a new file in place of the old one would cost the disk five times
-as much. A last line without its end was never acknowledged and does not count.
+as much. A last line without its end was never acknowledged and does not count. Where the blanks have become many, the
+new line is written into them and synced, and the file cut off behind it, which is synced, too.
 
 The compare-and-swap is on the newest line and its place, under a lock on the file itself, so the processes of one
 machine are safe. A file that was replaced while its lock was waited for is opened again. One without a line is none.
@@ -30,7 +31,8 @@ from tiphys.obm.record import Conflict
 __all__ = ["DirectoryProvider", "DirectoryStore", "opened", "process_gone", "process_name", "sync_folder"]
 
 _LONGEST = 240
-_LARGEST = 8 << 10  # of a file; then it is written anew, without the blanks
+_LARGEST = 8 << 10  # of a file; then it is written from its beginning again
+_PORTION = 64 << 10
 _TRIES = 1000
 _BLANKS = b" \n\r\t\0"  # also what some file systems show where the power went before the data came
 
@@ -61,10 +63,9 @@ class DirectoryProvider(Unclosed):
         """See `Provider`."""
         path = self._path(key)
         try:
-            data = _read(path)
+            newest = _looked(path)
         except OSError as error:
             raise StoreError(f"{path} cannot be read: {error.strerror}") from error
-        newest = _newest(data or b"", path)
         if not newest.text:
             return ABSENT
         values = {"record": newest.text.decode()} if key.kind == "obm-record" else texts(decode(newest.text), path)
@@ -84,8 +85,12 @@ class DirectoryProvider(Unclosed):
         try:
             with self._locked(path) as (descriptor, size):
                 present = os.pread(descriptor, size, 0)
-                if _newest(present, path).version != version:
+                newest = _newest(present, path)
+                if newest.version != version:
                     raise Conflict(f"{path} was changed by somebody else")
+                if present and len(present) + len(line) > _LARGEST and _goes_before(newest, line, present):
+                    _begin_again(descriptor, line + b"\n")
+                    return _Newest(0, line).version
                 if not present or len(present) + len(line) > _LARGEST:
                     self._replace(path, line)
                     return _Newest(0, line).version
@@ -197,6 +202,19 @@ def _append(descriptor: int, size: int, line: bytes, *, durable: bool) -> None:
         _write_at(descriptor, b" " * (size - 1) + b"\n", 0)
 
 
+def _goes_before(newest: _Newest, line: bytes, present: bytes) -> bool:
+    """Whether there is nothing but blanks before the newest line, and room for the new one with its end."""
+    return len(line) < newest.start and not present[: newest.start].strip(_BLANKS)
+
+
+def _begin_again(descriptor: int, line: bytes) -> None:
+    """Put it before the newest line, which counts until it is cut off: neither is there a moment without one."""
+    _write_at(descriptor, line, 0)
+    os.fdatasync(descriptor)
+    os.ftruncate(descriptor, len(line))
+    os.fsync(descriptor)
+
+
 def _write_at(descriptor: int, data: bytes, offset: int) -> None:
     while data:
         count = os.pwrite(descriptor, data, offset)
@@ -248,10 +266,27 @@ def _started(pid: int) -> str:
     return "" if fields[0] == "Z" else fields[19]
 
 
-def _read(path: str) -> bytes | None:
+def _looked(path: str) -> _Newest:
+    """Read without the lock, and with it where there is no line: half of it may be from before a cut."""
+    with contextlib.suppress(StoreError):
+        newest = _newest(_read(path), path)
+        if newest.text:
+            return newest
+    return _newest(_read(path, locked=True), path)
+
+
+def _read(path: str, *, locked: bool = False) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return None
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
-        return file.read()
+        return b""
+    try:
+        if locked:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        data = portion = os.read(descriptor, _PORTION)
+        while len(portion) == _PORTION:
+            portion = os.read(descriptor, _PORTION)
+            data += portion
+    finally:
+        os.close(descriptor)
+    return data

@@ -84,6 +84,53 @@ def test_a_superseded_password_does_not_stay_in_its_file(tmp_path: pathlib.Path)
         assert len(text) < 9000
 
 
+def _nearly_full(folder: pathlib.Path) -> tuple[DirectoryProvider, str, pathlib.Path]:
+    """Its next write cuts the file off; what is in it is `{"current": "old"}`."""
+    store, file, version = DirectoryProvider(folder), folder / "obm-passwords-r1.json", ""
+    while not file.exists() or file.stat().st_size < (8 << 10) - 10:
+        version = store.write(KEY, {"current": "old"}, version)
+    return store, version, file
+
+
+def test_a_file_is_cut_off_without_a_new_one(tmp_path: pathlib.Path) -> None:
+    store, version, file = _nearly_full(tmp_path)
+    before = file.stat()
+    version = store.write(KEY, {"current": "new"}, version)
+    assert file.read_text() == '{"current":"new"}\n'
+    assert file.stat().st_ino == before.st_ino
+    assert store.read(KEY).version == version
+
+
+@pytest.mark.parametrize("effect", ["fdatasync", "ftruncate"])
+def test_a_cut_that_does_not_come_about_leaves_what_was_there(
+    effect: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, version, file = _nearly_full(tmp_path)
+
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, effect, fail)
+        with pytest.raises(StoreError, match="cannot be written"):
+            store.write(KEY, {"current": "new"}, version)
+    assert (store.read(KEY).values, store.read(KEY).version) == ({"current": "old"}, version)
+    version = store.write(KEY, {"current": "newer"}, version)
+    assert file.read_text() == '{"current":"newer"}\n'
+    assert store.read(KEY).version == version
+
+
+def test_a_look_at_a_file_that_is_being_cut_off_waits_for_the_whole_line(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, version = DirectoryProvider(tmp_path), ""
+    version = store.write(KEY, {"current": "a"}, "")
+    read, cut = os.read, iter([b" " * 9])  # what was blank before the write, and nothing behind the cut
+    monkeypatch.setattr(os, "read", lambda descriptor, size: next(cut, None) or read(descriptor, size))
+    found = store.read(KEY)
+    assert (found.values, found.version) == ({"current": "a"}, version)
+
+
 def test_a_document_that_a_person_has_edited_is_read_whole(tmp_path: pathlib.Path) -> None:
     store = DirectoryProvider(tmp_path)
     version = store.write(KEY, {"current": "a"}, "")
