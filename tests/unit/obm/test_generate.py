@@ -16,7 +16,7 @@ from tiphys_simulators.redfish.accounts import password_classes
 
 
 def made(rules: Rules, user: str = "root", **options: object) -> str:
-    return generate(rules, user, secrets.choice, **options).reveal()  # type: ignore[arg-type]
+    return generate(rules, user, secrets.token_bytes, **options).reveal()  # type: ignore[arg-type]
 
 
 @given(st.integers(0, 20), st.integers(12, 127), st.sampled_from(["root", "ADMIN", "b", "USERID"]), st.booleans())
@@ -84,6 +84,6 @@ def test_weak_ones_do_not_fit(word: str) -> None:
 
 
 def test_no_two_are_alike_and_none_is_printed() -> None:
-    words = [generate(Rules(), "root", secrets.choice) for _ in range(200)]
+    words = [generate(Rules(), "root", secrets.token_bytes) for _ in range(200)]
     assert len({word.reveal() for word in words}) == 200
     assert repr(words[0]) == str(Secret("")) == "***"

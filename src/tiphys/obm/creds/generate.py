@@ -10,6 +10,7 @@ allows it, all four kinds, no vowels and nothing that is read as one, no two nei
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable
 
 from tiphys.kit.redact import Secret
@@ -23,17 +24,23 @@ IPMI_LONGEST = 20
 
 _KINDS = ("BCDFGHJKLMNPQRSTVWXZ", "bcdfghjkmnpqrstvwxz", "2456789", "-_.+=@")
 _ALL = "".join(_KINDS)
+# A byte stands for a character, but for those beyond the last whole multiple: each character is as likely as any other.
+_OF_BYTE = bytes(ord(_ALL[byte % len(_ALL)]) for byte in range(256))
+_BEYOND = bytes(range(256 - 256 % len(_ALL), 256))
 _SHORTEST = 8  # shorter ones are not made, whatever the BMC takes
 _LONGEST = 64
 _SAME_KIND_IN_A_ROW = 3
 _TRIES = 20_000
+_TOO_LONG_A_RUN = re.compile(
+    "|".join(f"[{kind}]{{{_SAME_KIND_IN_A_ROW + 1}}}" for kind in (*map(re.escape, _KINDS), f"^{re.escape(_ALL)}"))
+)
 
 
-def generate(rules: Rules, user: str, choice: Callable[[str], str], *, length: int = 0, ipmi: bool = True) -> Secret:
+def generate(rules: Rules, user: str, random: Callable[[int], bytes], *, length: int = 0, ipmi: bool = True) -> Secret:
     """A password by these rules.
 
     Args:
-        choice: one of the characters of a text, at random: `secrets.choice`.
+        random: so many bytes: `secrets.token_bytes`.
         length: a wish; 0 = 16, or what is nearest to it.
         ipmi: it may be used by IPMI, too.
 
@@ -51,33 +58,31 @@ def generate(rules: Rules, user: str, choice: Callable[[str], str], *, length: i
             f"{rules.max_length or 'any'}, {longest}, and fewer than {_SHORTEST} are not safe"
         )
     for _ in range(_TRIES):
-        word = "".join(choice(_ALL) for _ in range(size))
+        word = _drawn(size, random)
         if fits(word, rules, user):
             return Secret(word)
     raise PolicyRejected(f"no password was found that {rules.source or 'the BMC'} takes: pattern {rules.pattern!r}")
 
 
+def _drawn(size: int, random: Callable[[int], bytes]) -> str:
+    word = b""
+    while len(word) < size:
+        word += random(2 * size).translate(_OF_BYTE, _BEYOND)
+    return word[:size].decode()
+
+
 def fits(word: str, rules: Rules, user: str) -> bool:
     """Whether it is one that every BMC takes, and this one by its rules."""
     return (
-        all(any(character in kind for character in word) for kind in _KINDS)
-        and not any(abs(ord(one) - ord(other)) < 2 for one, other in itertools.pairwise(word))
-        and _longest_run(word) <= _SAME_KIND_IN_A_ROW
-        and word[0].isalpha()
+        word[:1].isalpha()
+        and not _TOO_LONG_A_RUN.search(word)
+        and not any(set(kind).isdisjoint(word) for kind in _KINDS)
+        and not any(-2 < ord(one) - ord(other) < 2 for one, other in itertools.pairwise(word))
         and not (user and (user.casefold() in word.casefold() or user[::-1].casefold() in word.casefold()))
         and word.casefold() != word[::-1].casefold()
         and rules.min_length <= len(word) <= (rules.max_length or len(word))
         and (not rules.pattern or _matches(rules.pattern, word))
     )
-
-
-def _longest_run(word: str) -> int:
-    longest, run, before = 0, 0, ""
-    for character in word:
-        kind = next((kind for kind in _KINDS if character in kind), "")
-        run = run + 1 if kind == before else 1
-        longest, before = max(longest, run), kind
-    return longest
 
 
 def _matches(pattern: str, word: str) -> bool:

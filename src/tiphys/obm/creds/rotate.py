@@ -145,7 +145,7 @@ def _rules(work: Work, verdict: Verdict) -> Rules:
 
 def _planned(work: Work, order: Order, account: Account, used: Candidate, verdict: Verdict) -> Ended:
     rules = _rules(work, verdict)
-    made = generate(rules, order.user, secrets.choice, length=order.length, ipmi=account.ipmi)
+    made = generate(rules, order.user, secrets.token_bytes, length=order.length, ipmi=account.ipmi)
     plan = plan_of(work, account, order.user, used)
     password = {"length": len(made.reveal()), "kinds": 4, "rules": rules.source or "as assumed of its kind"}
     where = "the ledger" if order.deliver is None else "the ledger and the file of the credentials"
@@ -187,7 +187,8 @@ def _change(work: Work, order: Order, ledger: Ledger, used: Candidate, verdict: 
 def _made(rules: Rules, order: Order, account: Account, *, last: bool) -> Secret:
     """A shorter one at last: 12 characters is the least that the longest known minimum allows and any known maximum."""
     shorter = last and rules.min_length <= 12 and not order.length
-    return generate(rules, order.user, secrets.choice, length=12 if shorter else order.length, ipmi=account.ipmi)
+    size = 12 if shorter else order.length
+    return generate(rules, order.user, secrets.token_bytes, length=size, ipmi=account.ipmi)
 
 
 def _rotation(work: Work, order: Order, *, delivered: bool = False) -> Rotation:
