@@ -28,6 +28,7 @@ FORMS = {
     "json": '{"username": "root", "password": "old-one"}',
     "json with legacy": '{\n "legacyPasswords": ["older"],\n "username": "root",\n "password": "old-one"\n}\n',
     "block scalar": "password: |-\n  old-one\nusername: root\n",
+    "lines of Windows": "username: root\r\npassword: old-one\r\n",
     "admin": "username: root\npassword: old-one\nadminUsername: boss\nadminPassword: its-own\n",
 }
 
@@ -52,7 +53,7 @@ def test_the_new_password_is_there_and_the_old_one_leads_the_legacy_ones(path: p
 
 def test_a_check_changes_nothing(path: pathlib.Path) -> None:
     before = path.read_bytes()
-    CredentialsFile(path).check(read_given(path))
+    CredentialsFile(path).check()
     assert path.read_bytes() == before
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
@@ -87,12 +88,22 @@ def test_a_link_is_followed_and_stays(tmp_path: pathlib.Path) -> None:
     assert read_given(real).password == Secret("new-one")
 
 
+def test_what_was_changed_after_the_check_is_kept(path: pathlib.Path) -> None:
+    file = CredentialsFile(path)
+    file.check()
+    path.write_text("username: other\npassword: newer\n# by hand\n")
+    file.put(MADE)
+    after = read_given(path)
+    assert (after.username, after.password, after.legacy) == ("other", MADE, (Secret("newer"),))
+    assert "# by hand" in path.read_text()
+
+
 @pytest.mark.parametrize("text", ["username: root\npassword: &a old-one\nadminUsername: x\nadminPassword: *a\n"])
 def test_a_form_that_cannot_be_edited_is_refused_and_stays(text: str, tmp_path: pathlib.Path) -> None:
     path = tmp_path / "file"
     path.write_text(text)
     with pytest.raises(UsageError, match="--no-write-credentials"):
-        CredentialsFile(path).check(read_given(path))
+        CredentialsFile(path).check()
     assert path.read_text() == text
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
@@ -103,6 +114,6 @@ def test_a_folder_that_cannot_be_written_is_said_before(tmp_path: pathlib.Path) 
     path.write_text(BLOCK)
     path.with_name(".file.new").mkdir()  # stands for a read-only folder, which does not stop root
     with pytest.raises(UsageError, match="cannot be rewritten"):
-        CredentialsFile(path).check(read_given(path))
+        CredentialsFile(path).check()
     assert path.read_text() == BLOCK
     assert os.listdir(path.parent)  # noqa: PTH208 - nothing was lost

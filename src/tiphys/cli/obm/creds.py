@@ -132,7 +132,10 @@ def _rotate(options: argparse.Namespace) -> int:
                 "`credentials` of its own, or --no-write-credentials (the new passwords are then in the ledgers only)"
             )
         if place is not None and not options.dry_run:
-            place.check(given)
+            if isinstance(place, CredentialsFile):
+                place.check()
+            else:
+                place.check(given)
         order = Order(_wanted(options, given), options.account, options.length, place.put if place else None)
         return rotate(work, order, dry_run=options.dry_run)
 

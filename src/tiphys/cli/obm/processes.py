@@ -7,6 +7,7 @@ line of JSON each, and at last which ones it has not begun. Records and leases a
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -51,6 +52,7 @@ def in_processes(
         TiphysError: one has died.
     """
     pipes: dict[int, int] = {}
+    gc.freeze()  # else each child's collector touches, and so copies, all that is there already
     for number in range(count):
         reader, writer = os.pipe()
         with _no_signals():  # else one that comes between the two would not be passed on to this child

@@ -9,34 +9,40 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
-from tiphys.credentials.given import Given, read_given
+from tiphys.credentials.given import Given, given_from, values_of
 from tiphys.errors import UsageError
 from tiphys.kit.redact import Secret
 
 __all__ = ["CredentialsFile"]
 
 _LEGACY_KEPT = 5
+_TRIED = Secret("Check-1_Check-1_")
 
 
-@dataclass(frozen=True, slots=True)
 class CredentialsFile:
     """A file that `read_given` reads."""
 
-    path: Path
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._real = ""
+        self._form: _Form | None = None
 
-    def check(self, given: Given) -> None:
+    def check(self) -> None:
         """See that it can be rewritten, before anything depends on it: a new one is laid beside it and taken away.
 
         Raises:
             UsageError: it cannot; says why and what else can be done.
         """
-        draft = self._draft(given, Secret("Check-1_Check-1_"), durable=False)
-        draft.unlink()
+        form = self._read()
+        try:
+            os.unlink(self._draft(form.with_password(_TRIED), durable=False))  # noqa: PTH108 - for each BMC
+        except OSError as error:
+            raise self._problem(error.strerror or str(error)) from error
 
     def put(self, password: Secret) -> None:
         """Write it.
@@ -44,36 +50,47 @@ class CredentialsFile:
         Raises:
             UsageError: it cannot be written.
         """
-        given = read_given(self.path)
-        if given.password == password:
+        form = self._read()
+        if form.given.password == password:
             return
-        draft = self._draft(given, password, durable=True)
         try:
-            draft.replace(self.path.resolve())
-            _sync(self.path.resolve().parent)
+            os.replace(self._draft(form.with_password(password), durable=True), self._real)  # noqa: PTH105 - as above
+            _sync(os.path.dirname(self._real))  # noqa: PTH120 - as above
         except OSError as error:
             raise self._problem(error.strerror or str(error)) from error
 
-    def _draft(self, given: Given, password: Secret, *, durable: bool) -> Path:
-        path = self.path.resolve()
-        draft = path.with_name(f".{path.name}.new")
+    def _read(self) -> _Form:
+        """What is in it now, in a form that is known to take another password.
+
+        Raises:
+            UsageError: it does not take one, or is no such file.
+        """
+        self._real = self._real or os.path.realpath(self.path)
         try:
-            text = _rewritten(path.read_text(encoding="utf-8"), given, password)
-            there = path.stat()
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                if os.geteuid() == 0:
-                    os.fchown(descriptor, there.st_uid, there.st_gid)
-                os.fchmod(descriptor, there.st_mode & 0o777)
-                file.write(text)
-                file.flush()
-                if durable:
-                    os.fsync(descriptor)
-        except OSError as error:
-            raise self._problem(error.strerror or str(error)) from error
-        if not _holds(draft, given, password):
-            draft.unlink()
-            raise self._problem("its form is too unusual to change one value in it")
+            text = Path(self._real).read_bytes().decode()
+        except (OSError, UnicodeDecodeError) as error:
+            raise self._problem(getattr(error, "strerror", None) or "it is not UTF-8 text") from None
+        if self._form is None or self._form.text != text:
+            form = _Form.of(text, given_from(values_of(text, str(self.path)), str(self.path)))
+            if not form.takes(_TRIED):
+                raise self._problem("its form is too unusual to change one value in it")
+            self._form = form
+        return self._form
+
+    def _draft(self, text: str, *, durable: bool) -> str:
+        folder, name = os.path.split(self._real)
+        draft = f"{folder}/.{name}.new"
+        there = os.stat(self._real)  # noqa: PTH116 - as above
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(draft, flags, 0o600), "wb", buffering=0) as file:
+            if os.geteuid() == 0:
+                os.fchown(file.fileno(), there.st_uid, there.st_gid)
+            os.fchmod(file.fileno(), there.st_mode & 0o777)
+            data = text.encode()
+            while data:
+                data = data[file.write(data) :]
+            if durable:
+                os.fsync(file.fileno())
         return draft
 
     def _problem(self, why: str) -> UsageError:
@@ -83,41 +100,68 @@ class CredentialsFile:
         )
 
 
-def _holds(draft: Path, given: Given, password: Secret) -> bool:
-    try:
-        written = read_given(draft)
-    except UsageError:
-        return False
-    return (written.username, written.password, written.admin) == (given.username, password, given.admin)
+class _Form(NamedTuple):
+    """A text, what it holds, and where.
+
+    Attributes:
+        places: begin, end, and what must stand before the value, of `password` and `legacyPasswords`.
+        opening: where a key may be added; -1 = at the end, in a line of its own.
+    """
+
+    text: str
+    given: Given
+    places: dict[str, tuple[int, int, str]]
+    opening: int
+
+    @classmethod
+    def of(cls, text: str, given: Given) -> _Form:
+        node = yaml.compose(text, Loader=yaml.CSafeLoader)
+        assert isinstance(node, yaml.MappingNode)  # it has just been read as one
+        found = {key.value: value for key, value in node.value if isinstance(key, yaml.ScalarNode)}
+        places = {
+            name: _place(text, found[name], flow=bool(node.flow_style))
+            for name in ("password", "legacyPasswords")
+            if name in found
+        }
+        return cls(text, given, places, node.start_mark.index + 1 if node.flow_style else -1)
+
+    def with_password(self, password: Secret) -> str:
+        """The same text with another password, and the present one among the legacy ones; JSON is YAML, too."""
+        given = self.given
+        others = (one for one in given.legacy if one not in (given.password, password))
+        listed = _quoted([one.reveal() for one in (given.password, *others)][:_LEGACY_KEPT])
+        values = {"password": _quoted(password.reveal()), "legacyPasswords": listed}
+        text = self.text
+        for name, (begin, end, lead) in sorted(self.places.items(), key=lambda place: -place[1][0]):
+            text = text[:begin] + lead + values[name] + text[end:]
+        if "legacyPasswords" in self.places:
+            return text
+        if self.opening >= 0:
+            return f'{text[: self.opening]}"legacyPasswords": {listed}, {text[self.opening :]}'
+        return f"{text.rstrip(chr(10))}\nlegacyPasswords: {listed}\n"
+
+    def takes(self, password: Secret) -> bool:
+        """Whether with this one it holds this one, and all else as before."""
+        try:
+            held = given_from(values_of(self.with_password(password), ""), "")
+        except UsageError:
+            return False
+        return (held.username, held.password, held.admin) == (self.given.username, password, self.given.admin)
 
 
-def _rewritten(text: str, given: Given, password: Secret) -> str:
-    """The same text with another password, and the present one among the legacy ones; JSON is YAML, too."""
-    node = yaml.compose(text, Loader=yaml.CSafeLoader)
-    if not isinstance(node, yaml.MappingNode):
-        return text
-    places = {key.value: value for key, value in node.value if isinstance(key, yaml.ScalarNode)}
-    legacy = [given.password, *(one for one in given.legacy if one not in (given.password, password))][:_LEGACY_KEPT]
-    listed = json.dumps([one.reveal() for one in legacy], ensure_ascii=False)
-    edits = [(places["password"], json.dumps(password.reveal(), ensure_ascii=False))]
-    if "legacyPasswords" in places:
-        edits.append((places["legacyPasswords"], listed))
-    for value, new in sorted(edits, key=lambda edit: -edit[0].start_mark.index):
-        end = value.end_mark.index
-        while end > value.start_mark.index and text[end - 1].isspace():  # a block list ends where the next key begins
-            end -= 1
-        head = text[: value.start_mark.index]
-        lead = "" if head[-1:].isspace() or (head[-1:] in "[{,:" and node.flow_style) else " "
-        text = head + lead + new + text[end:]
-    if "legacyPasswords" in places:
-        return text
-    if node.flow_style:
-        opening = node.start_mark.index + 1
-        return f'{text[:opening]}"legacyPasswords": {listed}, {text[opening:]}'
-    return f"{text.rstrip(chr(10))}\nlegacyPasswords: {listed}\n"
+def _place(text: str, value: yaml.Node, *, flow: bool) -> tuple[int, int, str]:
+    begin, end = value.start_mark.index, value.end_mark.index
+    while end > begin and text[end - 1].isspace():  # a block list ends where the next key begins
+        end -= 1
+    head = text[:begin]
+    return begin, end, "" if head[-1:].isspace() or (head[-1:] in "[{,:" and flow) else " "
 
 
-def _sync(folder: Path) -> None:
+def _quoted(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _sync(folder: str) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
