@@ -2,8 +2,8 @@
 
 A write adds a line and syncs it; then what it replaces is blanked. So a document is one line again, there is no moment
 without a whole one, and no superseded password stays; a new file in place of the old one would cost the disk five times
-as much. A last line without its end was never acknowledged and does not count. Where the blanks have become many, the
-new line is written into them and synced, and the file cut off behind it, which is synced, too.
+as much. A last line without its end was never acknowledged and does not count. A file that has become long gets the new
+line at its beginning, synced, and is then cut off behind it.
 
 The compare-and-swap is on the newest line and its place, under a lock on the file itself, so the processes of one
 machine are safe. A file that was replaced while its lock was waited for is opened again. One without a line is none.
@@ -88,10 +88,11 @@ class DirectoryProvider(Unclosed):
                 newest = _newest(present, path)
                 if newest.version != version:
                     raise Conflict(f"{path} was changed by somebody else")
-                if present and len(present) + len(line) > _LARGEST and _goes_before(newest, line, present):
+                full = len(present) + len(line) > (_LARGEST if durable else 2 * _LARGEST)  # to cut it off takes a sync
+                if full and len(line) < newest.start:
                     _begin_again(descriptor, line + b"\n")
                     return _Newest(0, line).version
-                if not present or len(present) + len(line) > _LARGEST:
+                if full or not present:
                     self._replace(path, line)
                     return _Newest(0, line).version
                 end = b"" if present.endswith(b"\n") else b"\n"
@@ -202,13 +203,8 @@ def _append(descriptor: int, size: int, line: bytes, *, durable: bool) -> None:
         _write_at(descriptor, b" " * (size - 1) + b"\n", 0)
 
 
-def _goes_before(newest: _Newest, line: bytes, present: bytes) -> bool:
-    """Whether there is nothing but blanks before the newest line, and room for the new one with its end."""
-    return len(line) < newest.start and not present[: newest.start].strip(_BLANKS)
-
-
 def _begin_again(descriptor: int, line: bytes) -> None:
-    """Put it before the newest line, which counts until it is cut off: neither is there a moment without one."""
+    """Put it before the newest line, where there is room for it: that one counts until it is cut off."""
     _write_at(descriptor, line, 0)
     os.fdatasync(descriptor)
     os.ftruncate(descriptor, len(line))

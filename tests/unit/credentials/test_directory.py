@@ -101,6 +101,20 @@ def test_a_file_is_cut_off_without_a_new_one(tmp_path: pathlib.Path) -> None:
     assert store.read(KEY).version == version
 
 
+def test_a_file_of_writes_that_nobody_waits_for_is_cut_off_too(tmp_path: pathlib.Path) -> None:
+    store, file = DirectoryProvider(tmp_path), tmp_path / "obm-passwords-r1.json"
+    version, text = store.write(KEY, {"current": "0"}, ""), ""
+    before = file.stat()
+    for number in range(2000):
+        version = store.write_soon(KEY, {"current": str(number)}, version)
+        assert store.read(KEY).values == {"current": str(number)}
+        text = file.read_text()
+        if text.count("\n") == 1:
+            break
+    assert len(text) < 30
+    assert file.stat().st_ino == before.st_ino
+
+
 @pytest.mark.parametrize("effect", ["fdatasync", "ftruncate"])
 def test_a_cut_that_does_not_come_about_leaves_what_was_there(
     effect: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch

@@ -116,7 +116,8 @@ class _Form(NamedTuple):
     @classmethod
     def of(cls, text: str, given: Given) -> _Form:
         node = yaml.compose(text, Loader=yaml.CSafeLoader)
-        assert isinstance(node, yaml.MappingNode)  # it has just been read as one
+        if not isinstance(node, yaml.MappingNode):
+            raise AssertionError("it has just been read as a mapping")
         found = {key.value: value for key, value in node.value if isinstance(key, yaml.ScalarNode)}
         places = {
             name: _place(text, found[name], flow=bool(node.flow_style))
