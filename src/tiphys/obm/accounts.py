@@ -50,16 +50,19 @@ class Account:
         return not self.types or "IPMI" in self.types
 
 
-def find_account(bmc: Redfish, username: str, verdict: Verdict) -> Account:
+def find_account(bmc: Redfish, username: str, verdict: Verdict, service: Mapping[str, Any] | None = None) -> Account:
     """The account of that name.
 
     Where the password must be changed before anything may be read, it is the one that the BMC named.
+
+    Args:
+        service: AccountService, where it has been read a moment ago.
 
     Raises:
         RefusedByBmc: there is none, it is disabled, or the accounts may not be read.
     """
     if verdict.kind != "change-required":
-        return _found(bmc, username)
+        return _found(bmc, username, service)
     path = verdict.account or bmc.vendor.account_path()
     if path:
         return _named(bmc, username, path)
@@ -69,8 +72,8 @@ def find_account(bmc: Redfish, username: str, verdict: Verdict) -> Account:
         raise RefusedByBmc(f"{bmc.transport.where} wants the password changed and names no account: {error}") from error
 
 
-def _found(bmc: Redfish, username: str) -> Account:
-    service = bmc.maybe(bmc.link("AccountService", _ACCOUNT_SERVICE))
+def _found(bmc: Redfish, username: str, service: Mapping[str, Any] | None = None) -> Account:
+    service = service or bmc.maybe(bmc.link("AccountService", _ACCOUNT_SERVICE))
     unread: dict[str, Answer] = {}
     for path, answer in _answers(bmc, username, service):
         if answer.body is None or answer.body.get("UserName") != username:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tiphys.errors import TiphysError
 from tiphys.kit.clock import rfc3339
@@ -74,13 +75,14 @@ def rotate(work: Work, order: Order, *, dry_run: bool = False) -> Ended:
             return _finish(work, order, ledger, ledger.passwords.pending, dry_run=dry_run)
         row = candidates(order.given, doors.passwords, bmc.vendor.factory())
         used, verdict = get_in(work, doors, row)
+        service: Mapping[str, Any] = {}
         if verdict.kind == "accepted":
             check_system(bmc, journal, work.target)
-            learn(bmc, journal)
+            service = learn(bmc, journal)
         if _is_unfinished(work, order, ledger, used) and verdict.kind == "accepted":
             return _finish(work, order, ledger, used.password, dry_run=dry_run)
         _may_be_changed(work, order, used, verdict)
-        account = find_account(bmc, order.user, verdict)
+        account = find_account(bmc, order.user, verdict, service)
         if dry_run:
             return _planned(work, order, account, used, verdict)
         return _change(work, order, ledger, used, verdict, account)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 from tiphys.obm.accounts import Account, check_policy, find_account, unlock
 from tiphys.obm.candidates import Candidate, Wanted, candidates
@@ -84,14 +86,15 @@ def _bring(work: Work, wanted: Wanted, ledger: Ledger, used: Candidate, verdict:
             f"{work.where} wants another password than the one on record before it does anything; put a new one on "
             "record, or let `creds rotate` make one"
         )
+    service: Mapping[str, Any] = {}
     if verdict.kind == "accepted":
-        learn(bmc, work.journal)
+        service = learn(bmc, work.journal)
         policy = work.journal.bmc.policy
         if policy is not None:
             check_policy(policy.rules, wanted.password, work.where)
             if policy.locked_down:
                 raise LockedDown(f"system lockdown is on at {work.where}: it refuses every change; turn it off first")
-    account = find_account(bmc, wanted.username, verdict)
+    account = find_account(bmc, wanted.username, verdict, service)
     if dry_run:
         message = f"the password {used.origin} works; the one on record is another"
         return Ended("dry-run", False, message, facts={"plan": plan_of(work, account, wanted.username, used)})
