@@ -65,6 +65,13 @@ def test_comments_stay(tmp_path: pathlib.Path) -> None:
     assert path.read_text() == BLOCK.replace('"old-one"', '"new-one"') + 'legacyPasswords: ["old-one"]\n'
 
 
+def test_line_ends_stay(tmp_path: pathlib.Path) -> None:
+    path, windows = tmp_path / "file", BLOCK.replace("\n", "\r\n").encode()
+    path.write_bytes(windows)
+    CredentialsFile(path).put(Secret("new-one"))
+    assert path.read_bytes() == windows.replace(b'"old-one"', b'"new-one"') + b'legacyPasswords: ["old-one"]\n'
+
+
 def test_five_old_ones_are_kept(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "file.json"
     path.write_text(json.dumps({"username": "root", "password": "p0"}))
