@@ -27,6 +27,7 @@ that discovery and the routes are made of.
   are selected by in Kubernetes; another one is a 400 that lists them.
 - `kubectl apply --prune` looks for kinds that are not served (Jobs, Deployments, …): say which kinds it is about, by
   `--prune-allowlist=core/v1/ConfigMap`, or use `--applyset` (with `KUBECTL_APPLYSET=true`).
+- Events of `events.k8s.io/v1` and of `v1` are the same objects, each in its own words and with its own rules.
 - Bodies are JSON, YAML, or Kubernetes' protobuf for the built-in kinds; answers JSON, and `Table` for kubectl.
 - A client has 32 s for TLS, 32 s for the head of a request (64 KiB at most), 60 s for its body (3 MiB), 90 s between
   two requests; what comes later is answered with 408 or closed. Watches and logs that are followed have no limit.

@@ -135,6 +135,17 @@ spec: {holderIdentity: me, leaseDurationSeconds: 15}
     assert token.status.token.count(".") == 2
 
 
+def events_are_recorded_in_one_version_and_read_in_the_other(client: Any, namespace: str) -> None:
+    new, core = kubernetes.client.EventsV1Api(client), kubernetes.client.CoreV1Api(client)
+    about = {"kind": "ConfigMap", "name": "c", "namespace": namespace}
+    who = {"reportingController": "example.com/py", "reportingInstance": "py-1", "action": "Looking"}
+    said = {"eventTime": "2026-01-01T00:00:00.000000Z", "reason": "Seen", "note": "it is there", "type": "Normal"}
+    new.create_namespaced_event(namespace, {"metadata": {"name": "e"}, "regarding": about, **who, **said})
+    read = core.read_namespaced_event("e", namespace)
+    assert (read.message, read.involved_object.name, read.reporting_component) == ("it is there", "c", "example.com/py")
+    assert [event.note for event in new.list_namespaced_event(namespace).items] == ["it is there"]
+
+
 def a_command_in_a_pod_is_refused_in_words(client: Any, namespace: str) -> None:
     core = kubernetes.client.CoreV1Api(client)
     main = {"name": "main", "image": "python:3", "command": ["sleep", "60"]}

@@ -27,7 +27,7 @@ __all__ = ["GarbageCollector"]
 _log = logging.getLogger(__name__)
 _EVENTS = served("", "events")
 # As in Kubernetes: Events come in masses, live for an hour, and own nothing.
-_WATCHED = tuple(resource for resource in RESOURCES if "delete" in resource.verbs and resource is not _EVENTS)
+_WATCHED = tuple(r for r in RESOURCES if "delete" in r.verbs and r is not _EVENTS and r.shows is None)
 _WORKERS = 16  # as many deletes share a commit
 _REPORTED = 10_000
 

@@ -25,7 +25,10 @@ _NAMESPACES, _ACCOUNTS, _CONFIGMAPS = (
 )
 _PODS = served("", "pods")
 # Pods first: they use what else is in the namespace, and are given time to end.
-_CONTENT = (_PODS, *(r for r in RESOURCES if "deletecollection" in r.verbs and r.namespaced and r is not _PODS))
+_CONTENT = (
+    _PODS,
+    *(r for r in RESOURCES if "deletecollection" in r.verbs and r.namespaced and r is not _PODS and r.shows is None),
+)
 _ACCOUNT, _AUTHORITY = "default", "kube-root-ca.crt"
 _ABOUT_AUTHORITY = (
     "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the "

@@ -18,6 +18,7 @@ class Resource:
         stored: False for those that are only asked (SelfSubjectAccessReview, TokenRequest).
         versions: every version served; objects are kept as the first.
         selectable: fields a field selector may name besides metadata.name and metadata.namespace.
+        shows: the group and plural of another resource whose objects this one shows in its own words (`views`).
     """
 
     group: str
@@ -32,6 +33,12 @@ class Resource:
     verbs: tuple[str, ...] = field(default=_ALL)
     stored: bool = True
     selectable: tuple[str, ...] = ()
+    shows: tuple[str, str] | None = None
+
+    @property
+    def kept(self) -> tuple[str, str]:
+        """The group and plural its objects are kept under."""
+        return self.shows or (self.group, self.plural)
 
     @property
     def custom(self) -> bool:
@@ -63,6 +70,7 @@ _ARGO = "argoproj.io"
 _ESO = "external-secrets.io"
 _RBAC = "rbac.authorization.k8s.io"
 _AUTHZ = "authorization.k8s.io"
+_EVENTS = "events.k8s.io"
 
 RESOURCES: tuple[Resource, ...] = (
     Resource(
@@ -133,6 +141,27 @@ RESOURCES: tuple[Resource, ...] = (
         short_names=("svc",),
         categories=("all",),
         verbs=("get", "list", "watch"),
+    ),
+    Resource(
+        _EVENTS,
+        ("v1",),
+        "events",
+        "event",
+        "Event",
+        short_names=("ev",),
+        selectable=(
+            "reason",
+            "regarding.apiVersion",
+            "regarding.fieldPath",
+            "regarding.kind",
+            "regarding.name",
+            "regarding.namespace",
+            "regarding.resourceVersion",
+            "regarding.uid",
+            "reportingController",
+            "type",
+        ),
+        shows=("", "events"),
     ),
     Resource(_RBAC, ("v1",), "roles", "role", "Role"),
     Resource(_RBAC, ("v1",), "rolebindings", "rolebinding", "RoleBinding"),

@@ -12,7 +12,7 @@ from typing import Any
 from tiphys.kit import yaml
 from tiphys.kit.clock import Clock
 from tiphys.kit.codec import decode, encode
-from tiphys.kube.objects import status
+from tiphys.kube.objects import status, views
 from tiphys.kube.server import parts, table
 from tiphys.kube.server.listing import Page
 from tiphys.kube.server.requests import Call, Form, Place, Send, form_of
@@ -96,13 +96,13 @@ class Answers:
         return encode({"type": "BOOKMARK", "object": value}) + b"\n"
 
     def _object(self, record: Record) -> bytes:
-        data = parts.json_of(record)
-        if self._place.version == self._place.resource.version:
+        data, resource = parts.json_of(record), self._place.resource
+        if self._place.version == resource.version and resource.shows is None:
             return data
-        return encode({**decode(data), "apiVersion": self.api_version})
+        return encode({**views.shown(resource, decode(data)), "apiVersion": self.api_version})
 
     def _metadata_of(self, record: Record) -> bytes:
-        about = decode(record.value)["metadata"]
+        about = views.shown(self._place.resource, decode(record.value))["metadata"]
         return encode({"kind": "PartialObjectMetadata", "apiVersion": _META, "metadata": about})
 
     def _table(self, records: Sequence[Record], *, columns: bool = True) -> dict[str, Any]:
@@ -110,7 +110,11 @@ class Answers:
         whole = self._include == "Object"
         objects = [parts.assembled(record) if whole else decode(record.value) for record in records]
         resource = self._place.resource
-        return table.render(resource, objects, self._clock(), include=self._include, columns=columns)
+        made = table.render(resource, objects, self._clock(), include=self._include, columns=columns)
+        if whole:
+            for row in made["rows"]:
+                row["object"] = views.shown(resource, row["object"])
+        return made
 
     def _written(self, value: Any) -> bytes:
         return encode(value) if self.form.media == Form().media else yaml.dump(value).encode()

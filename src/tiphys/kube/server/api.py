@@ -17,7 +17,7 @@ from tiphys.errors import ApiError, StoreError
 from tiphys.kit.clock import Clock, rfc3339, utc_now
 from tiphys.kit.codec import decode, encode
 from tiphys.kit.names import random_suffix
-from tiphys.kube.objects import meta, patches, status
+from tiphys.kube.objects import meta, patches, status, views
 from tiphys.kube.objects.apply import Applier, applied, tracked
 from tiphys.kube.objects.resources import Resource, served
 from tiphys.kube.server import parts, shapes
@@ -118,8 +118,8 @@ class Api:
         accepts = predicate(resource, labels, fields)
         shown = initial if initial is not None else not revision
         start = self.store.revision if shown or not revision else revision
-        watch = self.store.watch(resource.group, resource.plural, request.namespace, after=start)
-        present = self.store.list(resource.group, resource.plural, request.namespace) if shown else []
+        watch = self.store.watch(*resource.kept, request.namespace, after=start)
+        present = self.store.list(*resource.kept, request.namespace) if shown else []
         return ObjectWatch(watch, start, present, accepts, tell_start=bool(initial))
 
     # -- writing -------------------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ class Api:
 
     async def _create(self, request: Request, new: dict[str, Any]) -> Result:
         resource, warnings = request.resource, list[str]()
-        key = Key(resource.group, resource.plural, request.namespace, new["metadata"]["name"])
+        key = Key(*resource.kept, request.namespace, new["metadata"]["name"])
         if resource.custom and "status" in resource.subresources:
             new.pop("status", None)  # only the subresource writes it
 
@@ -162,7 +162,7 @@ class Api:
             warnings.extend(self._unknown(request, new, status.not_decodable))
             warnings.extend(self._admitted(request, "CREATE", new, None))
             taken = parts.take_parts(resource, new)
-            return Put(new, parts.difference({}, taken))
+            return Put(views.kept(resource, new), parts.difference({}, taken))
 
         return Result(await self._decide(request, key, decide), tuple(warnings))
 
@@ -252,7 +252,7 @@ class Api:
         def decide(before: Record | None) -> Decision:
             if before is None:
                 raise status.not_found(resource, request.name)
-            old = parts.assembled(before)
+            old = views.shown(resource, parts.assembled(before))
             made = changed(resource, request.subresource, change(old), old, before)
             owners = made["metadata"].get("managedFields")
             new = meta.for_update(resource, made, old)
@@ -260,10 +260,10 @@ class Api:
             warnings.extend(self._admitted(request, "UPDATE", new, old))
             new = _owned(new, owners) if by_apply else tracked(resource, old, new, owners, self._applier(request))
             unchanged = meta.same(new, old)
-            taken = parts.take_parts(resource, new)
+            taken, kept = parts.take_parts(resource, new), views.kept(resource, new)
             if meta.finished(resource, new):
-                return Delete(new)
-            return None if unchanged else Put(new, parts.difference(before.parts, taken))
+                return Delete(kept)
+            return None if unchanged else Put(kept, parts.difference(before.parts, taken))
 
         return Result(await self._decide(request, key, decide), tuple(warnings))
 
@@ -397,4 +397,4 @@ def _owned(value: dict[str, Any], owners: list[Any] | None) -> dict[str, Any]:
 
 
 def _key(request: Request) -> Key:
-    return Key(request.resource.group, request.resource.plural, request.namespace, request.name)
+    return Key(*request.resource.kept, request.namespace, request.name)

@@ -20,6 +20,7 @@ _GROUPS = {
     "authentication.k8s.io": "authentication",
     "authorization.k8s.io": "authorization",
     "coordination.k8s.io": "coordination",
+    "events.k8s.io": "events",
     "rbac.authorization.k8s.io": "rbac",
 }
 """API groups to the packages their messages are in."""

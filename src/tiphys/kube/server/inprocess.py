@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from tiphys.kit.codec import Struct, decode, decode_as, encode
 from tiphys.kube.client.api import Item, Items, Object, Propagation, WatchEvent
-from tiphys.kube.objects import status
+from tiphys.kube.objects import status, views
 from tiphys.kube.objects.resources import Resource, served
 from tiphys.kube.server import parts
 from tiphys.kube.server.api import Api, Request
@@ -31,7 +31,7 @@ class InProcessClient:
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Item:
         """One object."""
-        return _item(self._api.get(Request(self._user, resource, namespace, name)))
+        return _item(resource, self._api.get(Request(self._user, resource, namespace, name)))
 
     async def list(
         self,
@@ -46,7 +46,7 @@ class InProcessClient:
         """All objects, or one page of them."""
         options = ListOptions(label_selector, field_selector, limit, continue_token)
         page = self._api.page(Request(self._user, resource, namespace), options)
-        return Items([_item(record) for record in page.records], str(page.revision), page.continue_token)
+        return Items([_item(resource, record) for record in page.records], str(page.revision), page.continue_token)
 
     async def create(
         self,
@@ -65,14 +65,14 @@ class InProcessClient:
             if self._reviews is None:
                 raise status.method_not_allowed()
             return Item.of(await self._reviews.create(request, value))
-        return _item((await self._api.create(request, value)).record)
+        return _item(resource, (await self._api.create(request, value)).record)
 
     async def update(self, resource: Resource, value: Object, *, subresource: str = "", dry_run: bool = False) -> Item:
         """Replace an object."""
         meta = value["metadata"]
         namespace = meta.get("namespace", "") if resource.namespaced else ""
         request = Request(self._user, resource, namespace, meta["name"], subresource, dry_run)
-        return _item((await self._api.update(request, decode(encode(value)))).record)
+        return _item(resource, (await self._api.update(request, decode(encode(value)))).record)
 
     async def patch(
         self,
@@ -87,7 +87,7 @@ class InProcessClient:
     ) -> Item:
         """Patch an object."""
         request = Request(self._user, resource, namespace, name, subresource, dry_run)
-        return _item((await self._api.patch(request, decode(encode(body)), kind)).record)
+        return _item(resource, (await self._api.patch(request, decode(encode(body)), kind)).record)
 
     async def delete(
         self,
@@ -103,7 +103,7 @@ class InProcessClient:
         """Delete an object; returns it as it was last, or as it waits."""
         options = DeleteOptions(propagation, grace_seconds, uid, resource_version)
         record, _ = await self._api.delete(Request(self._user, resource, namespace, name), options)
-        return parts.assembled(record)
+        return views.shown(resource, parts.assembled(record))
 
     async def delete_collection(
         self, resource: Resource, namespace: str = "", *, label_selector: str = "", field_selector: str = ""
@@ -128,7 +128,7 @@ class InProcessClient:
             async for batch in watch:
                 for event in batch:
                     if event.record is not None:
-                        yield WatchEvent(event.type, _item(event.record))
+                        yield WatchEvent(event.type, _item(resource, event.record))
         finally:
             watch.close()
 
@@ -144,11 +144,11 @@ class _Head(Struct):
     metadata: dict[str, Any]
 
 
-def _item(record: Record) -> Item:
+def _item(resource: Resource, record: Record) -> Item:
     key = record.key
 
     def load() -> dict[str, Any]:
-        return parts.assembled(record)
+        return views.shown(resource, parts.assembled(record))
 
     def load_metadata() -> dict[str, Any]:
         return decode_as(record.value, _Head).metadata

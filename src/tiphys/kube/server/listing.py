@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from tiphys.errors import ApiError
 from tiphys.kit.codec import DecodeError, decode, encode
-from tiphys.kube.objects import selectors, status
+from tiphys.kube.objects import selectors, status, views
 from tiphys.kube.objects.resources import Resource
 from tiphys.kube.store.api import Record, Store
 
@@ -104,7 +104,7 @@ class Lister:
         wanted = self._wanted(options, newest) if token is None else token.revision
         place = (resource, namespace, wanted)
         if wanted in (_NEWEST, newest):
-            records = self._store.list(resource.group, resource.plural, namespace)
+            records = self._store.list(*resource.kept, namespace)
             if options.limit and wanted != _NEWEST:
                 self._keep((resource, namespace, newest), records)
             return newest, records
@@ -203,7 +203,7 @@ def predicate(resource: Resource, labels: str, fields: str) -> Callable[[Record]
                 have = about[path]
             else:
                 value = decode(record.value) if value is None else value
-                have = selectors.field_value(value, _KEPT_AT.get(path, path))
+                have = selectors.field_value(value, _KEPT_AT.get(path) or views.shown_at(resource, path))
             if (have == text) is not equal:
                 return False
         return True

@@ -308,8 +308,26 @@ class _Workflow(Struct):
     status: _Object | None = None
 
 
+class _Series(Struct):
+    count: int | None = None
+    lastObservedTime: str | None = None  # noqa: N815
+
+
 class _Event(Struct):
-    involvedObject: _Object | None = None  # noqa: N815
+    action: str | None = None
+    deprecatedSource: _Object | None = None  # noqa: N815
+    eventTime: str | None = None  # noqa: N815
+    involvedObject: _Reference | None = None  # noqa: N815
+    message: str | None = None
+    note: str | None = None
+    reason: str | None = None
+    regarding: _Reference | None = None
+    reportingComponent: str | None = None  # noqa: N815
+    reportingController: str | None = None  # noqa: N815
+    reportingInstance: str | None = None  # noqa: N815
+    series: _Series | None = None
+    source: _Object | None = None
+    type: str | None = None
 
 
 _SHAPES: dict[str, type[Struct]] = {

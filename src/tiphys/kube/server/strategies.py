@@ -212,10 +212,65 @@ def _subject_errors(path: str, subject: Object, namespace: str) -> list[Cause]:
     return wrong
 
 
+# -- Events -----------------------------------------------------------------------------------------------------------
+
+
+def _event(new: Object, old: Object | None, resource: Resource) -> list[Cause]:
+    """The rules of ValidateEventCreate and ValidateEventUpdate: events.k8s.io asks for more than core does."""
+    core = resource.shows is None
+    about, text, who = (
+        ("involvedObject", "message", "reportingComponent") if core else ("regarding", "note", "reportingController")
+    )
+    wrong: list[Cause] = []
+    named, where = (new.get(about) or {}).get("namespace") or "", new["metadata"].get("namespace", "")
+    if named != where and (named or where != "default"):
+        wrong.append(status.invalid_field(f"{about}.namespace", named, "does not match event.namespace"))
+    if new.get("eventTime"):
+        for field in (who, "reportingInstance", "action", "reason"):
+            if not new.get(field):
+                wrong.append(status.required_field(field))
+            elif field != who and len(new[field]) > 128:
+                wrong.append(status.invalid_field(field, "", "can have at most 128 characters"))
+        if len(new.get(text) or "") > 1024:
+            wrong.append(status.invalid_field(text, "", "can have at most 1024 characters"))
+    if core:
+        return wrong
+    wrong += _series(new) if old is None or new.get("series") != old.get("series") else []
+    return wrong + (_new_event(new) if old is None else _same_event(new, old))
+
+
+def _new_event(new: Object) -> list[Cause]:
+    wrong: list[Cause] = []
+    if not new.get("eventTime"):
+        wrong.append(status.required_field("eventTime"))
+    if new.get("type") not in ("Normal", "Warning"):
+        wrong.append(status.invalid_field("type", "", f"has invalid value: {new.get('type') or ''}"))
+    fields = (field for field in new if field.startswith("deprecated") and new[field])
+    return wrong + [status.invalid_field(field, "", "needs to be unset") for field in fields]
+
+
+def _same_event(new: Object, old: Object) -> list[Cause]:
+    """What happened stays what it was; how often (series) may change."""
+    fields = sorted((new.keys() | old.keys()) - {"apiVersion", "kind", "metadata", "series"})
+    changed = (field for field in fields if (new.get(field) or None) != (old.get(field) or None))
+    return [status.invalid_field(field, new.get(field), "field is immutable") for field in changed]
+
+
+def _series(new: Object) -> list[Cause]:
+    series, wrong = new.get("series"), list[Cause]()
+    if series is not None and (series.get("count") or 0) < 2:
+        wrong.append(status.invalid_field("series.count", "", "should be at least 2"))
+    if series is not None and not series.get("lastObservedTime"):
+        wrong.append(status.required_field("series.lastObservedTime"))
+    return wrong
+
+
 _STRATEGIES: dict[tuple[str, str], Strategy] = {
     ("", "configmaps"): _configmap,
+    ("", "events"): _event,
     ("", "namespaces"): _namespace,
     ("", "secrets"): _secret,
+    ("events.k8s.io", "events"): _event,
     (_RBAC, "clusterrolebindings"): _binding,
     (_RBAC, "clusterroles"): _role,
     (_RBAC, "rolebindings"): _binding,
