@@ -6,7 +6,7 @@ not even decoded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from tiphys.kit import yaml
@@ -18,7 +18,10 @@ from tiphys.kube.server.listing import Page
 from tiphys.kube.server.requests import Call, Form, Place, Send, form_of
 from tiphys.kube.store.api import Record
 
-__all__ = ["Answers", "reply", "warnings_of"]
+__all__ = ["PIECE", "Answers", "in_parts", "reply", "warnings_of"]
+
+PIECE = 2**16
+"""Bytes of an answer that are handed over at a time: the next are not made before a client has taken these."""
 
 _META = "meta.k8s.io/v1"
 _WARNINGS = 4096
@@ -54,31 +57,31 @@ class Answers:
         data = self._metadata_of(record) if self.form.shown else self._object(record)
         return data if self.form.media == Form().media else self._written(decode(data))
 
-    def many(self, page: Page) -> bytes:
-        """A list."""
+    def many(self, page: Page) -> list[bytes]:
+        """A list, in pieces: while they wait for the client they are the store's own, however many ask for them."""
         about: dict[str, Any] = {"resourceVersion": str(page.revision)}
         if page.continue_token:
             about["continue"] = page.continue_token
             if page.remaining is not None:
                 about["remainingItemCount"] = page.remaining
         if self.form.shown == "Table":
-            return self._written({**self._table(page.records), "metadata": about})
+            return [self._written({**self._table(page.records), "metadata": about})]
         if self.form.shown:
             head = {"kind": "PartialObjectMetadataList", "apiVersion": _META, "metadata": about}
             data = _list(head, map(self._metadata_of, page.records))
         else:
             head = {"kind": self._place.resource.list_kind, "apiVersion": self.api_version, "metadata": about}
             data = _list(head, map(self._object, page.records))
-        return data if self.form.media == Form().media else self._written(decode(data))
+        return data if self.form.media == Form().media else [self._written(decode(b"".join(data)))]
 
-    def event(self, kind: str, record: Record, *, columns: bool) -> bytes:
-        """An event of a watch; `columns`: the first of a table tells its columns."""
+    def event(self, kind: str, record: Record, *, columns: bool) -> tuple[bytes, ...]:
+        """An event of a watch, in pieces as of a list; `columns`: the first of a table tells its columns."""
         if self.form.shown == "Table":
             value = self._table([record], columns=columns)
             value["metadata"]["resourceVersion"] = str(record.revision)
-            return encode({"type": kind, "object": value}) + b"\n"
+            return (encode({"type": kind, "object": value}), b"\n")
         shown = self._metadata_of(record) if self.form.shown else self._object(record)
-        return b'{"type":"' + kind.encode() + b'","object":' + shown + b"}\n"
+        return (b'{"type":"' + kind.encode() + b'","object":', shown, b"}\n")
 
     def bookmark(self, revision: int, *, initial_end: bool) -> bytes:
         """A BOOKMARK; the one after what was there at the start says so."""
@@ -120,8 +123,13 @@ class Answers:
         return encode(value) if self.form.media == Form().media else yaml.dump(value).encode()
 
 
-def _list(head: dict[str, Any], items: Iterable[bytes]) -> bytes:
-    return encode(head)[:-1] + b',"items":[' + b",".join(items) + b"]}"
+def _list(head: dict[str, Any], items: Iterable[bytes]) -> list[bytes]:
+    pieces = [encode(head)[:-1] + b',"items":[']
+    for item in items:
+        pieces += [item, b","]
+    if len(pieces) > 1:
+        pieces.pop()
+    return [*pieces, b"]}"]
 
 
 def warnings_of(warnings: Iterable[str]) -> tuple[tuple[bytes, bytes], ...]:
@@ -143,12 +151,31 @@ def _quoted(text: str) -> bytes:
 async def reply(
     send: Send,
     code: int,
-    body: bytes,
+    body: bytes | Sequence[bytes],
     kind: str = "application/json",
     *,
     headers: Iterable[tuple[bytes, bytes]] = (),
 ) -> None:
-    """A whole answer."""
-    about = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode()), *headers]
+    """A whole answer; what is large goes as the client takes it."""
+    pieces = [body] if isinstance(body, bytes) else body
+    size = sum(map(len, pieces))
+    about = [(b"content-type", kind.encode()), (b"content-length", str(size).encode()), *headers]
     await send({"type": "http.response.start", "status": code, "headers": about})
-    await send({"type": "http.response.body", "body": body})
+    if size > PIECE:
+        for part in in_parts(pieces):
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        pieces = ()
+    await send({"type": "http.response.body", "body": b"".join(pieces)})
+
+
+def in_parts(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in parts of PIECE or less."""
+    gathered = bytearray()
+    for piece in pieces:
+        for start in range(0, len(piece), PIECE):
+            part = piece[start : start + PIECE]
+            if len(gathered) + len(part) > PIECE:
+                yield bytes(gathered)
+                gathered.clear()
+            gathered += part
+    yield bytes(gathered)

@@ -39,6 +39,7 @@ from tiphys.kube.server.requests import (
 from tiphys.kube.server.reviews import Reviews
 from tiphys.kube.server.streams import Streams
 from tiphys.kube.server.tokens import Tokens
+from tiphys.kube.server.turns import Turns
 from tiphys.kube.server.users import ANONYMOUS, User
 
 __all__ = ["App"]
@@ -66,10 +67,12 @@ class App:
         tokens: who a bearer token is.
         reviews: what is asked but not kept.
         logs: of pods.
+        turns: how many requests of a user are answered at a time.
     """
 
-    def __init__(self, api: Api, tokens: Tokens, reviews: Reviews, logs: PodLogs) -> None:
+    def __init__(self, api: Api, tokens: Tokens, reviews: Reviews, logs: PodLogs, turns: Turns | None = None) -> None:
         self._api, self._tokens, self._reviews, self._logs = api, tokens, reviews, logs
+        self._turns = turns or Turns()
         self._openapi = OpenApi(api.catalogue)
         self._streams = Streams()
 
@@ -119,19 +122,26 @@ class App:
         if user.name == ANONYMOUS.name and path != "/version":
             raise status.unauthorized()
         place = place_of(path)
-        if place is not None:
+        if place is not None and _lasts(call, place):
             await self._resource(call, place)
             return
-        if path != "/version" and not self._api.authorizer.allows_path(user, "get", path):
-            why = f'User "{user.name}" cannot get path "{path}"'
+        async with self._turns.turn(user.name):
+            if place is not None:
+                await self._resource(call, place)
+            else:
+                await self._document(call, path)
+
+    async def _document(self, call: Call, path: str) -> None:
+        if path != "/version" and not self._api.authorizer.allows_path(call.user, "get", path):
+            why = f'User "{call.user.name}" cannot get path "{path}"'
             raise status.failure(403, "Forbidden", f"forbidden: {why}")
-        accept = headers.get("accept", "")
+        accept = call.headers.get("accept", "")
         found = self._openapi.respond(path, accept) or discovery.respond(path, accept)
         if found is None:
             raise status.not_served(path)
         if call.method not in ("GET", "HEAD"):
             raise status.method_not_allowed()
-        await reply(send, 200, *found)
+        await reply(call.send, 200, *found)
 
     def _user(self, authorization: str) -> User:
         if not authorization:
@@ -186,11 +196,11 @@ class App:
             return
         answers = Answers(call, place, self._api.clock)
         if place.name:
-            body = answers.one(self._api.get(request))
+            pieces = [answers.one(self._api.get(request))]
         else:
             check_list(call.query.get("sendInitialEvents"))
-            body = answers.many(self._api.page(request, _list_options(call)))
-        await reply(call.send, 200, body, answers.form.media)
+            pieces = answers.many(self._api.page(request, _list_options(call)))
+        await reply(call.send, 200, pieces, answers.form.media)
 
     async def _watch(self, call: Call, place: Place, request: Request) -> None:
         fields = call.query.get("fieldSelector", "")
@@ -285,6 +295,12 @@ class App:
         answers = Answers(call, place, self._api.clock)
         headers = warnings_of((*warnings, *result.warnings))
         await reply(call.send, code, answers.one(result.record), answers.form.media, headers=headers)
+
+
+def _lasts(call: Call, place: Place) -> bool:
+    """Whether the answer goes on until somebody ends it."""
+    field = "follow" if place.subresource == "log" else "watch"
+    return call.method == "GET" and is_true(call.query.get(field, ""))
 
 
 def _list_options(call: Call) -> ListOptions:

@@ -1,8 +1,8 @@
 """The API on a socket: TLS, HTTP/1.1, and how long a client may keep the server waiting.
 
 Called by the composition root. uvicorn bounds nothing but the idle time of a connection, so whoever sends half a
-request would hold one for ever. Here every wait for a client's bytes has an end; an answer under way (a watch, a log
-that is followed) has none.
+request would hold one for ever, and whoever reads no answer all that waits for him. Here every wait for a client's
+bytes has an end, and every wait for him to take ours; an answer under way (a watch, a log that is followed) has none.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ __all__ = ["Limits", "Server"]
 # A buffer of a connection: a quarter of a megabyte each by default, which thousands of watches would fill memory with.
 asyncio.sslproto.SSLProtocol.max_size = 2**15
 
+_BUFFER = 2**16
+"""Bytes that wait for a client, beyond which the answer itself waits."""
+
 _FRAMING = 8
 """Bytes on the wire for a byte of a body, at the most: a body may be sent in chunks of a byte."""
 
@@ -43,6 +46,7 @@ class Limits:
         headers: seconds for the head of a request, from the end of TLS or from its first byte on.
         body: seconds from the head's end to the body's.
         idle: seconds between an answer and the next request.
+        taking: seconds for a client to take something of what waits for him, when that is more than buffers hold.
         shutdown: seconds for a client to agree to the end of TLS.
         header_bytes: of the head, and of trailers.
     """
@@ -51,6 +55,7 @@ class Limits:
     headers: float = 32
     body: float = 60
     idle: float = 90
+    taking: float = 60
     shutdown: float = 5
     header_bytes: int = 2**16
 
@@ -71,14 +76,32 @@ class _Connection(HttpToolsProtocol):
         self._waits_for: tuple[int, str] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._bytes = 0  # of the request, or of its head while that is not whole
+        self._taking: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         super().connection_made(transport)
+        transport.set_write_buffer_limits(_BUFFER)
         self._watch_time()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._stop_taking()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._taking is None:
+            # Not `close`, which would wait for him to take the rest.
+            self._taking = self.loop.call_later(self._limits.taking, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_taking()
+        super().resume_writing()
+
+    def _stop_taking(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():

@@ -13,17 +13,14 @@ from typing import Any
 
 from tiphys.errors import ApiError
 from tiphys.kit.codec import encode
-from tiphys.kube.server.answers import Answers
-from tiphys.kube.server.requests import Call
+from tiphys.kube.server.answers import PIECE, Answers, in_parts
+from tiphys.kube.server.requests import Call, is_true
 from tiphys.kube.server.watching import ObjectWatch, RecordEvent
 from tiphys.kube.store.api import Store
 
 __all__ = ["Streams"]
 
 _BOOKMARK_SECONDS = 60.0
-_PIECE = 1 << 18
-"""Bytes of events gathered before they are sent: what is there at the start may be large."""
-
 _SHARE = 0.1
 _LONGEST_PAUSE = 2.0
 """Of the time one watcher may take for putting together the parts of huge objects, and what that may delay events."""
@@ -101,7 +98,7 @@ class Streams:
 class _Watch:
     def __init__(self, call: Call, answers: Answers, watch: ObjectWatch, store: Store) -> None:
         self._call, self._answers, self._watch, self._store = call, answers, watch, store
-        self._bookmarks = call.query.get("allowWatchBookmarks", "") in ("1", "true")
+        self._bookmarks = is_true(call.query.get("allowWatchBookmarks", ""))
         self._first = True
 
     async def run(self, gone: asyncio.Future[None]) -> None:
@@ -135,17 +132,22 @@ class _Watch:
                 lines.append(self._answers.bookmark(self._watch.start, initial_end=True))
                 continue
             before = time.perf_counter()
-            lines.append(self._answers.event(kind, record, columns=self._first))
+            event = self._answers.event(kind, record, columns=self._first)
+            lines += event
             self._first = False
             if record.parts:
                 spent += time.perf_counter() - before
-            size += len(lines[-1])
-            if size > _PIECE:
-                await _send(self._call, b"".join(lines))
+            size += sum(map(len, event))
+            if size > PIECE:
+                await self._send(lines)
                 lines, size = [], 0
         if lines:
-            await _send(self._call, b"".join(lines))
+            await self._send(lines)
         return min(spent / _SHARE, _LONGEST_PAUSE) if spent > 0.001 else 0.0
+
+    async def _send(self, lines: Sequence[bytes]) -> None:
+        for part in in_parts(lines):
+            await _send(self._call, part)
 
 
 async def _let_go(upcoming: asyncio.Future[Any], chunks: AsyncIterator[bytes]) -> None:

@@ -16,7 +16,8 @@ HISTORY = 10_000
 
 HISTORY_BYTES = 32 * 2**20
 BACKLOG = 20_000
-"""Changes a reader may be behind before its watch ends with 410."""
+BACKLOG_BYTES = 2 * HISTORY_BYTES
+"""Changes, and bytes of objects in them, that a reader may be behind before its watch ends with 410."""
 
 
 class Watch:
@@ -31,6 +32,7 @@ class Watch:
         self._hub = hub
         self._namespace = namespace
         self._waiting: list[Change | None] = []  # None: its place was taken by a newer one
+        self._bytes = 0  # of the objects in it
         self._modified: dict[Key, int] = {}  # where the untaken MODIFIED of an object in parts waits
         self._ready = asyncio.Event()
         self._closed = self._fell_behind = False
@@ -46,7 +48,8 @@ class Watch:
             elif change.record.parts:
                 change = self._collapsed(key, change)
             self._waiting.append(change)
-        if len(self._waiting) > BACKLOG:
+            self._bytes += len(change.record.value)
+        if len(self._waiting) > BACKLOG or self._bytes > BACKLOG_BYTES:
             self._fell_behind = True
             self._waiting.clear()
             self.close()
@@ -59,7 +62,10 @@ class Watch:
         if at is None:
             return change
         earlier, self._waiting[at] = self._waiting[at], None
-        return Change("MODIFIED", change.record, earlier.before if earlier else change.before)
+        if earlier is None:
+            return change
+        self._bytes -= len(earlier.record.value)
+        return Change("MODIFIED", change.record, earlier.before)
 
     def __aiter__(self) -> Watch:
         return self
@@ -73,6 +79,7 @@ class Watch:
             self._ready.clear()
             await self._ready.wait()
         batch, self._waiting = [change for change in self._waiting if change is not None], []
+        self._bytes = 0
         self._modified.clear()
         return batch
 

@@ -22,6 +22,7 @@ from tiphys.kube.server.inprocess import InProcessClient
 from tiphys.kube.server.podlogs import PodLogs
 from tiphys.kube.server.reviews import Reviews
 from tiphys.kube.server.tokens import Tokens
+from tiphys.kube.server.turns import Turns
 from tiphys.kube.server.users import ADMIN, User
 from tiphys.kube.store.memory import MemoryStore
 
@@ -53,18 +54,27 @@ class Stream:
         self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._rest = b""
         self.gone = asyncio.Event()
+        self.begun = asyncio.Event()
         self.reads = asyncio.Event()  # cleared: the client takes nothing
         self.reads.set()
         self.code = 0
 
     async def send(self, message: dict[str, Any]) -> None:
-        await self.reads.wait()
+        if message["type"] == "http.response.body":
+            await self.reads.wait()
         if message["type"] == "http.response.start":
             self.code = message["status"]
+            self.begun.set()
             return
         self._chunks.put_nowait(message.get("body", b""))
         if not message.get("more_body"):
             self._chunks.put_nowait(None)
+
+    async def whole(self) -> bytes:
+        """All that is left of it."""
+        while (chunk := await asyncio.wait_for(self._chunks.get(), 10)) is not None:
+            self._rest += chunk
+        return self._rest
 
     async def line(self) -> Any:
         """The next object; None at the end."""
@@ -80,13 +90,13 @@ class Stream:
 class Http:
     """A server of its own, and its administrator's requests."""
 
-    def __init__(self, folder: pathlib.Path, **options: Any) -> None:
+    def __init__(self, folder: pathlib.Path, turns: Turns | None = None, **options: Any) -> None:
         self.store = MemoryStore()
         self.api = Api(self.store, **options)
         self.tokens = Tokens(self.store, folder / "tokens.key", Secret("admin-token"), utc_now)
         self.logs = PodLogs(self.api)
         self.reviews = Reviews(self.api, self.tokens)
-        self.app = App(self.api, self.tokens, self.reviews, self.logs)
+        self.app = App(self.api, self.tokens, self.reviews, self.logs, turns)
         self.admin = self.client(ADMIN)
 
     def client(self, user: User) -> InProcessClient:
@@ -154,7 +164,7 @@ class Http:
 
 @pytest.fixture
 def serving(tmp_path: pathlib.Path) -> Callable[..., None]:
-    """Run a scenario against a furnished server; options are those of `Api`."""
+    """Run a scenario against a furnished server; options are those of `Api`, and `turns` of `App`."""
 
     def run(scenario: Callable[[Http], Awaitable[None]], **options: Any) -> None:
         async def main() -> None:

@@ -46,6 +46,14 @@ class World:
                 break
         self.bodies.put_nowait(body)
         await send({"type": "http.response.start", "status": 200, "headers": []})
+        if scope["path"] == "/endless":
+            disconnected = asyncio.ensure_future(receive())
+            while not disconnected.done():
+                await send({"type": "http.response.body", "body": bytes(2**16), "more_body": True})
+                await asyncio.wait((disconnected,), timeout=0)
+                self.streaming.set()
+            self.bodies.put_nowait(b"cut off")
+            return
         if scope["path"] == "/stream":
             await send({"type": "http.response.body", "body": b"first", "more_body": True})
             self.streaming.set()
@@ -286,3 +294,26 @@ def test_requests_sent_in_one_go_are_all_answered(serving):
             assert await ends(reader) == b""
 
     serving(scenario, idle=SOON)
+
+
+def test_who_takes_nothing_of_an_answer_is_cut_off(serving):
+    async def scenario(world: World) -> None:
+        async with world.client() as (reader, writer):
+            writer.write(GET.replace(b" / ", b" /endless "))
+            await world.bodies.get()
+            assert await world.bodies.get() == b"cut off"
+            # It says nothing of what it never took, and did not wait for it.
+            assert not (await ends(reader)).endswith(b"0\r\n\r\n")
+
+    serving(scenario, taking=SOON)
+
+
+def test_who_takes_an_answer_late_gets_all_of_it(serving):
+    async def scenario(world: World) -> None:
+        async with world.client() as (reader, writer):
+            writer.write(GET.replace(b" / ", b" /stream "))
+            await world.streaming.wait()
+            world.go_on.set()
+            assert b"first" in await answer(reader)
+
+    serving(scenario, taking=SOON)

@@ -55,6 +55,32 @@ def test_a_reader_too_far_behind_is_told_and_costs_no_more_memory(monkeypatch: p
     asyncio.run(scenario())
 
 
+def test_a_reader_is_too_far_behind_by_bytes_as_well(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tiphys.kube.store.hub.BACKLOG_BYTES", 1_000)
+    pod = Key("", "pods", "ns", "p")
+
+    async def scenario() -> None:
+        store = MemoryStore()
+        slow, kept_up = (store.watch("", "pods", after=0) for _ in range(2))
+        record = await store.mutate(pod, put(0))
+        assert record is not None
+        times = 1_000 // len(record.value)
+        for n in range(1, times):
+            await store.mutate(pod, put(n % 10))
+            assert await anext(kept_up)
+        assert len(slow._waiting) == times
+        await store.mutate(pod, put(1))
+        assert slow._waiting == []
+        with pytest.raises(ApiError) as caught:
+            await anext(slow)
+        assert caught.value.code == 410
+        for n in range(times):  # what was taken does not count
+            await store.mutate(pod, put(n % 10))
+            assert await anext(kept_up)
+
+    asyncio.run(scenario())
+
+
 def test_parts_of_a_deleted_object_do_not_come_back_after_compaction(tmp_path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tiphys.kube.store.sqlite.HISTORY", 5)
 
