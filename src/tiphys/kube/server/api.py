@@ -27,7 +27,6 @@ from tiphys.kube.server.changes import changed
 from tiphys.kube.server.deletion import PROTECTED, DeleteOptions, check
 from tiphys.kube.server.fields import Catalogue, Fields
 from tiphys.kube.server.listing import Lister, ListOptions, Page, predicate, revision_of
-from tiphys.kube.server.rbac import GROUP as RBAC
 from tiphys.kube.server.rbac import Authorizer
 from tiphys.kube.server.watching import ObjectWatch
 from tiphys.kube.store.api import Decision, Delete, Key, Put, Record, Store
@@ -353,11 +352,7 @@ class Api:
 
     async def _stored(self, key: Key, decide: Callable[[Record | None], Decision]) -> Record | None:
         try:
-            future = self.store.mutate(key, decide)
-            if key.group == RBAC:
-                # Not after the await: the caller may be gone by then, and the change is made all the same.
-                future.add_done_callback(lambda _: self.authorizer.changed(key))
-            return await future
+            return await self.store.mutate(key, decide)
         except StoreError as error:
             raise status.unavailable(str(error)) from error
 

@@ -1,8 +1,8 @@
 """RBAC: may this user do that? From Roles, ClusterRoles and their bindings as they stand in the store.
 
 Called by `api` for every request, in-process callers included, and by the reviews. It reads the store and changes
-nothing. Bindings are indexed by subject once and then kept up one by one (`changed`); what follows from them for a user
-in a namespace is worked out once, until a role or binding changes.
+nothing. Bindings are indexed by subject once and then kept up one by one, as the store tells of their changes; what
+follows from them for a user in a namespace is worked out once, until a role or binding changes.
 """
 
 from __future__ import annotations
@@ -86,14 +86,7 @@ class Authorizer:
         self._subjects: dict[Key, list[str]] = {}
         self._roles: dict[tuple[str, str, str], list[Rule] | None] = {}
         self._held: dict[tuple[str, tuple[str, ...], str], Held] = {}
-
-    def changed(self, key: Key) -> None:
-        """A role or a binding was written: what followed from it is forgotten."""
-        self._held.clear()
-        if key.resource not in _BINDINGS:
-            self._roles.pop((_KINDS[key.resource], key.namespace, key.name), None)
-        elif self._by_subject is not None:
-            self._index(key)
+        store.tell(GROUP, self._changed)
 
     def allowed(
         self, user: User, verb: str, resource: Resource, namespace: str = "", name: str = "", subresource: str = ""
@@ -148,6 +141,16 @@ class Authorizer:
             return []
         held = self.held(user, namespace)
         return [right for rule in rules for right in _rights(rule) if not _covered(right, held)]
+
+    def _changed(self, key: Key) -> None:
+        """A role or a binding was written: what followed from it is forgotten. Before watchers hear of it, so that who
+        acts on what he sees acts with the rights that it gives.
+        """
+        self._held.clear()
+        if key.resource not in _BINDINGS:
+            self._roles.pop((_KINDS[key.resource], key.namespace, key.name), None)
+        elif self._by_subject is not None:
+            self._index(key)
 
     # -- bindings by subject -------------------------------------------------------------------------------------
 

@@ -124,6 +124,10 @@ class Store(Protocol):
         """
         ...
 
+    def tell(self, group: str, committed: Callable[[Key], None]) -> None:
+        """Call `committed` for each change of an API group from now on: when readers see it, before watchers do."""
+        ...
+
     def watch(self, group: str, resource: str, namespace: str = "", *, after: int) -> Watching:
         """Committed changes after a revision, in order, in batches as they come.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -73,6 +74,7 @@ class LogStore(ABC):
         self._decided: dict[Key, int] = {}  # the revision of each in _newest
         self._parts: dict[Key, _Parts] = {}  # of the newest state
         self._committed_parts: dict[Key, _Parts] = {}
+        self._told: defaultdict[str, list[Callable[[Key], None]]] = defaultdict(list)  # by API group
         self._waiting: list[_Entry] = []
         self._last = 0  # the newest revision given out
         self._revision = 0  # the newest revision committed
@@ -105,6 +107,10 @@ class LogStore(ABC):
         if not namespace:
             return [table[at] for at in sorted(table)]
         return [table[at] for at in sorted(at for at in table if at[0] == namespace)]
+
+    def tell(self, group: str, committed: Callable[[Key], None]) -> None:
+        """Call `committed` for each change in an API group; see `Store.tell`."""
+        self._told[group].append(committed)
 
     def watch(self, group: str, resource: str, namespace: str = "", *, after: int) -> Watch:
         """Committed changes after a revision, in batches as they come."""
@@ -208,6 +214,9 @@ class LogStore(ABC):
                 self._apply_parts(entry.change, entry.parts, entry.rows[1:])
             self._apply(entry.change)
             changes.append(entry.change)
+        for change in changes:
+            for committed in self._told.get(change.record.key.group, ()):
+                committed(change.record.key)
         self._hub.publish(changes)
         for entry in batch:
             if entry.future.done():

@@ -1,5 +1,6 @@
 """RBAC: what is granted, what is not, and that nobody hands out more than he has."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -42,6 +43,24 @@ async def refused(doing) -> str:
         await doing
     assert error.value.code == 403
     return error.value.message
+
+
+def test_who_sees_a_right_come_has_it(serving):
+    async def scenario(http) -> None:
+        robot = http.client(ROBOT)
+        await refused(robot.list(PODS, "ns"))
+
+        async def acts() -> None:
+            async for _ in http.admin.watch(BINDINGS, "ns", resource_version=str(http.store.revision)):
+                await robot.list(PODS, "ns")
+                return
+
+        acting = asyncio.create_task(acts())
+        await asyncio.sleep(0)
+        await give(http, rule(["pods"], ["list"]))
+        await asyncio.wait_for(acting, 10)
+
+    serving(scenario)
 
 
 def test_a_right_is_for_a_verb_a_resource_a_name_and_a_namespace(serving):
