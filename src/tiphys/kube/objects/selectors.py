@@ -196,6 +196,15 @@ def fields(text: str) -> list[tuple[str, bool, str]]:
     return rows
 
 
+def only_name(text: str) -> str:
+    """The one name that a field selector leaves; "" where it leaves others, or cannot be read."""
+    try:
+        rows = fields(text)
+    except ApiError:
+        return ""
+    return next((value for path, equal, value in rows if path == "metadata.name" and equal), "")
+
+
 def field_value(value: Mapping[str, Any], path: str) -> str:
     """The field as a selector compares it: "" where it is absent."""
     here: Any = value

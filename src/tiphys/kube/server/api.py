@@ -17,7 +17,7 @@ from tiphys.errors import ApiError, StoreError
 from tiphys.kit.clock import Clock, rfc3339, utc_now
 from tiphys.kit.codec import decode, encode
 from tiphys.kit.names import random_suffix
-from tiphys.kube.objects import meta, patches, status, views
+from tiphys.kube.objects import meta, patches, selectors, status, views
 from tiphys.kube.objects.apply import Applier, applied, tracked
 from tiphys.kube.objects.resources import Resource, served
 from tiphys.kube.server import parts, shapes
@@ -74,16 +74,24 @@ class Api:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    def authorize(self, request: Request, verb: str) -> None:
-        """Raise the 403 if RBAC does not let the user, the 405 if there is no such verb for the kind."""
-        r = request
-        if self.authorizer.allowed(r.user, verb, r.resource, r.namespace, r.name, r.subresource):
+    def authorize(self, request: Request, verb: str, selected: str = "") -> None:
+        """Raise the 403 if RBAC does not let the user, the 405 if there is no such verb for the kind.
+
+        Args:
+            request: what is asked.
+            verb: in RBAC's words.
+            selected: the one name that a list or watch is about.
+        """
+        r, name = request, request.name or selected
+        # As in Kubernetes, a namespace is in itself: its own admin may get it.
+        namespace = r.name if r.resource is _NAMESPACES else r.namespace
+        if self.authorizer.allowed(r.user, verb, r.resource, namespace, name, r.subresource):
             if not r.subresource and verb not in r.resource.verbs:
                 why = f'{verb} is not supported on resources of kind "{r.resource.qualified}"'
                 raise status.method_not_allowed(why)
             return
-        error = status.forbidden(r.user.name, verb, r.resource, r.namespace, r.name, r.subresource)
-        if broken := self.authorizer.held(r.user, r.namespace).errors:
+        error = status.forbidden(r.user.name, verb, r.resource, namespace, name, r.subresource)
+        if broken := self.authorizer.held(r.user, namespace).errors:
             shown = broken[0] if len(broken) == 1 else "[" + ", ".join(broken) + "]"
             raise status.failure(403, error.reason, f"{error.message}: RBAC: {shown}", error.status.get("details"))
         raise error
@@ -98,7 +106,7 @@ class Api:
 
     def page(self, request: Request, options: ListOptions = ListOptions()) -> Page:  # noqa: B008 - frozen
         """Objects in the order of (namespace, name); a page of `limit` with a token for the next."""
-        self.authorize(request, "list")
+        self.authorize(request, "list", selectors.only_name(options.fields))
         return self._lister.page(request.resource, request.namespace, options)
 
     def watch(
@@ -112,7 +120,7 @@ class Api:
         Raises:
             ApiError: 400, a selector or revision that cannot be read; 410, the revision is no longer kept.
         """
-        self.authorize(request, "watch")
+        self.authorize(request, "watch", selectors.only_name(fields))
         resource, revision = request.resource, revision_of(after)
         accepts = predicate(resource, labels, fields)
         shown = initial if initial is not None else not revision

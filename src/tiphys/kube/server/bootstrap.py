@@ -32,7 +32,7 @@ def _view(verbs: list[str]) -> list[dict[str, Any]]:
     return [
         _rule("", ["configmaps", "events", "pods", "pods/log", "serviceaccounts"], verbs),
         _rule("events.k8s.io", ["events"], verbs),
-        _rule("", ["services"], _READ),
+        _rule("", ["namespaces", "services"], _READ),
         _rule("argoproj.io", _ARGO, verbs),
         _rule("external-secrets.io", ["externalsecrets", "secretstores"], verbs),
     ]

@@ -50,15 +50,19 @@ class Held:
 
     def grants(self, verb: str, group: str, what: str, name: str) -> bool:
         """`what` is `pods`, `pods/log` or `*`."""
-        asked = (verb, group, what)
-        try:
-            names = self._answers[asked]
-        except KeyError:
-            names = self._answers[asked] = self._names(verb, group, what)
+        names = self.names(verb, group, what)
         return names is None or name in names
 
-    def _names(self, verb: str, group: str, what: str) -> frozenset[str] | None:
+    def names(self, verb: str, group: str, what: str) -> frozenset[str] | None:
         """The names for which it is granted; None is every name, and none at all."""
+        asked = (verb, group, what)
+        try:
+            return self._answers[asked]
+        except KeyError:
+            names = self._answers[asked] = self._names(verb, group, what)
+            return names
+
+    def _names(self, verb: str, group: str, what: str) -> frozenset[str] | None:
         found: set[str] = set()
         for rule in self.rules:
             if _has(rule.get("verbs"), verb) and _has(rule.get("apiGroups"), group) and _fits(rule, what):
@@ -199,9 +203,9 @@ def _rights(rule: Rule) -> Iterable[Rule]:
     """A rule in its smallest pieces but for the verbs' list, which stays short enough to be read."""
     for group in rule.get("apiGroups") or ():
         for what in rule.get("resources") or ():
-            for name in rule.get("resourceNames") or ("",):
+            for name in rule.get("resourceNames") or (None,):
                 right = {"apiGroups": [group], "resources": [what], "verbs": rule.get("verbs") or []}
-                yield {**right, "resourceNames": [name]} if name else right
+                yield right if name is None else {**right, "resourceNames": [name]}
     for path in rule.get("nonResourceURLs") or ():
         yield {"nonResourceURLs": [path], "verbs": rule.get("verbs") or []}
 
@@ -209,5 +213,9 @@ def _rights(rule: Rule) -> Iterable[Rule]:
 def _covered(right: Rule, held: Held) -> bool:
     if "nonResourceURLs" in right:
         return all(held.grants_path(verb, right["nonResourceURLs"][0]) for verb in right["verbs"])
-    name = right["resourceNames"][0] if "resourceNames" in right else ""
-    return all(held.grants(verb, right["apiGroups"][0], right["resources"][0], name) for verb in right["verbs"])
+    wanted = right.get("resourceNames")  # None: for every name, which a right for some names does not cover
+    for verb in right["verbs"]:
+        names = held.names(verb, right["apiGroups"][0], right["resources"][0])
+        if names is not None and (wanted is None or wanted[0] not in names):
+            return False
+    return True

@@ -187,3 +187,50 @@ def test_a_binding_to_a_role_that_is_not_there_is_told_in_the_denial(serving):
         assert said.endswith(': RBAC: role.rbac.authorization.k8s.io "r" not found')
 
     serving(scenario)
+
+
+def test_a_right_for_some_names_is_one_to_list_and_watch_each_of_them(serving):
+    async def scenario(http) -> None:
+        await give(http, rule(["secrets"], ["list", "watch"], names=["s"]))
+        for name in ("s", "other"):
+            await http.admin.create(SECRETS, {"metadata": {"name": name}}, "ns")
+        robot = http.client(ROBOT)
+        found = await robot.list(SECRETS, "ns", field_selector="metadata.name=s")
+        assert [item.name for item in found.items] == ["s"]
+        async for event in robot.watch(SECRETS, "ns", field_selector="metadata.name=s,type=Opaque"):
+            assert event.item.name == "s"
+            break
+        for selector in ("", "metadata.name=other", "metadata.name!=s", "type=Opaque", "metadata.name=s,metadata.name"):
+            await refused(robot.list(SECRETS, "ns", field_selector=selector))
+        assert 'secrets "other" is forbidden' in await refused(
+            robot.list(SECRETS, "ns", field_selector="metadata.name=other")
+        )
+        await refused(robot.delete_collection(SECRETS, "ns", field_selector="metadata.name=s"))
+
+    serving(scenario)
+
+
+def test_a_namespace_is_in_itself(serving):
+    namespaces = served("", "namespaces")
+
+    async def scenario(http) -> None:
+        await give(http, rule(["namespaces"], ["get", "list"]))
+        robot = http.client(ROBOT)
+        assert (await robot.get(namespaces, "ns")).name == "ns"
+        said = await refused(robot.get(namespaces, "default"))
+        assert said.endswith('cannot get resource "namespaces" in API group "" in the namespace "default"')
+        await refused(robot.list(namespaces))
+        await refused(robot.list(namespaces, field_selector="metadata.name=ns"))
+
+    serving(scenario)
+
+
+def test_a_right_for_the_empty_name_is_not_one_for_all(serving):
+    async def scenario(http) -> None:
+        await give(http, rule(["secrets"], ["get"], names=["", "a"]), rule(["roles"], ["create"], GROUP))
+        robot = http.client(ROBOT)
+        await refused(robot.create(ROLES, role("all", rule(["secrets"], ["get"])), "ns"))
+        await refused(robot.create(ROLES, role("other", rule(["secrets"], ["get"], names=["b"])), "ns"))
+        await robot.create(ROLES, role("same", rule(["secrets"], ["get"], names=["", "a"])), "ns")
+
+    serving(scenario)
