@@ -17,11 +17,13 @@ from tiphys.kube.objects.fieldsets import Fields, Path, changes, fields_of, from
 from tiphys.kube.objects.patches import KUBERNETES_KEYS, strategic_merge
 from tiphys.kube.objects.resources import Resource
 
-__all__ = ["Applier", "applied", "tracked"]
+__all__ = ["LONGEST_NAME", "Applier", "applied", "tracked"]
 
 _BEFORE = "before-first-apply"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-_LONGEST_NAME = 128
+LONGEST_NAME = 128
+"""Bytes of a fieldManager."""
+
 _NOT_OWNED = {"apiVersion", "kind"}
 _NOT_OWNED_METADATA = {
     "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields", "name",
@@ -209,7 +211,7 @@ def _managers(value: Mapping[str, Any], resource: Resource | None = None) -> lis
     try:
         return [
             _Manager(
-                str(row.get("manager", ""))[:_LONGEST_NAME],
+                str(row.get("manager", ""))[:LONGEST_NAME],
                 row["operation"],
                 str(row.get("apiVersion", "")),
                 str(row.get("time", "")),

@@ -165,8 +165,10 @@ def _metadata(value: Object) -> Mapping[str, Any]:
         if not isinstance(members, dict):
             raise _wrong_type(members, f"metadata.{field}", "map[string]string")
         for member in members.values():
-            if not isinstance(member, str):
+            if member is not None and not isinstance(member, str):
                 raise _wrong_type(member, f"metadata.{field}", "string")
+        if None in members.values():  # as Go decodes it into a map of strings
+            meta = {**meta, field: {key: "" if member is None else member for key, member in members.items()}}
     for finalizer in _list(meta, "finalizers"):
         if not isinstance(finalizer, str):
             raise _wrong_type(finalizer, "metadata.finalizers", "string")

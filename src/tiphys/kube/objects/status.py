@@ -87,10 +87,10 @@ def not_found(resource: Resource, name: str) -> ApiError:
     return failure(404, "NotFound", f'{resource.qualified} "{name}" not found', _details(resource, name))
 
 
-def not_served(path: str) -> ApiError:
+def not_served(path: str, why: str = "") -> ApiError:
     """404 for a path that is nothing here; the cause is what client-go makes of a real server's answer to such."""
     cause = {"reason": "UnexpectedServerResponse", "message": "404 page not found"}
-    message = f"the server could not find the requested resource: {path[:200]} is not served"
+    message = f"the server could not find the requested resource: {path[:200]} is not served{': ' if why else ''}{why}"
     return failure(404, "NotFound", message, {"causes": [cause]})
 
 

@@ -31,9 +31,19 @@ def changed(resource: Resource, subresource: str, new: Any, old: dict[str, Any],
     if (uid := new["metadata"].get("uid")) and uid != before.uid:
         why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {before.uid}"
         raise status.conflict(resource, name, why)
+    _check_kind(resource, new)
     written = _of_subresource(resource, subresource, old, new)
     written["apiVersion"], written["kind"] = resource.api_version, resource.kind
     return written
+
+
+def _check_kind(resource: Resource, new: dict[str, Any]) -> None:
+    """No write makes another kind of an object."""
+    version, kind = new.get("apiVersion") or resource.api_version, new.get("kind") or resource.kind
+    known = [f"{resource.group}/{one}" if resource.group else one for one in resource.versions]
+    if version not in known or kind != resource.kind:
+        why = f"the API version in the data ({version}, Kind={kind}) does not match the expected API version"
+        raise status.bad_request(f"{why} ({resource.api_version}, Kind={resource.kind})")
 
 
 def _of_subresource(resource: Resource, subresource: str, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from tiphys.errors import ApiError, StoreError
 from tiphys.kit.codec import encode
 from tiphys.kube.objects import status
+from tiphys.kube.objects.apply import LONGEST_NAME
 from tiphys.kube.objects.resources import Resource
 from tiphys.kube.objects.status import Cause
 from tiphys.kube.server import discovery
@@ -35,6 +36,7 @@ from tiphys.kube.server.requests import (
     parsed,
     path_of,
     place_of,
+    why_absent,
 )
 from tiphys.kube.server.reviews import Reviews
 from tiphys.kube.server.streams import Streams
@@ -122,6 +124,8 @@ class App:
         if user.name == ANONYMOUS.name and path != "/version":
             raise status.unauthorized()
         place = place_of(path)
+        if place is None and (why := why_absent(path)):
+            raise status.not_served(path, why)
         if place is not None and _lasts(call, place):
             await self._resource(call, place)
             return
@@ -157,6 +161,8 @@ class App:
     async def _resource(self, call: Call, place: Place) -> None:
         dry_run, validation = call.query.get("dryRun", ""), call.query.get("fieldValidation") or "Warn"
         wrong = [status.unsupported_field("dryRun", dry_run, ("All",))] if dry_run not in ("", "All") else []
+        if len(call.query.get("fieldManager", "").encode()) > LONGEST_NAME:
+            wrong.append(status.too_long_field("fieldManager", LONGEST_NAME))
         if validation not in ("Ignore", "Warn", "Strict"):
             wrong.append(status.unsupported_field("fieldValidation", validation, ("", "Ignore", "Strict", "Warn")))
         if wrong:
@@ -317,7 +323,7 @@ def _list_options(call: Call) -> ListOptions:
 
 def _manager(call: Call) -> str:
     """Who writes: as the query names him, or the program, as Kubernetes takes it from the User-Agent."""
-    return (call.query.get("fieldManager") or call.headers.get("user-agent", "").partition("/")[0])[:128]
+    return (call.query.get("fieldManager") or call.headers.get("user-agent", "").partition("/")[0])[:LONGEST_NAME]
 
 
 def _bad_patch(cause: Cause) -> ApiError:

@@ -33,6 +33,7 @@ __all__ = [
     "parsed",
     "path_of",
     "place_of",
+    "why_absent",
 ]
 
 BODY_LIMIT = 3 * 2**20
@@ -47,6 +48,17 @@ _SHOWN: Mapping[str, _Shown] = {
     "Table": "Table",
     "PartialObjectMetadata": "PartialObjectMetadata",
     "PartialObjectMetadataList": "PartialObjectMetadata",
+}
+
+_ENTERED = "a container here is a process that nobody enters: read its log, or run the command as a pod of its own"
+_NETWORK = "pods share the network of this machine: ask 127.0.0.1 at the port itself"
+_ABSENT: Mapping[str, str] = {
+    "attach": _ENTERED,
+    "ephemeralcontainers": _ENTERED,
+    "eviction": "there is no other machine to go to: delete the pod",
+    "exec": _ENTERED,
+    "portforward": _NETWORK,
+    "proxy": _NETWORK,
 }
 
 Scope = MutableMapping[str, Any]
@@ -126,6 +138,13 @@ def place_of(path: str) -> Place | None:
     if resource.namespaced and name and not namespace:
         return None
     return Place(resource, version, namespace, name, subresource)
+
+
+def why_absent(path: str) -> str:
+    """What to do instead of that which a pod has in a cluster and not here; "" where it is something else."""
+    steps = path.strip("/").split("/")
+    below = len(steps) > 6 and steps[:3] == ["api", "v1", "namespaces"] and steps[4] == "pods"
+    return _ABSENT.get(steps[6], "") if below else ""
 
 
 def is_true(text: str) -> bool:

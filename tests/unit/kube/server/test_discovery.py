@@ -1,5 +1,7 @@
 """What is served, as clients ask for it."""
 
+import pytest
+
 from tiphys.kube.objects.resources import RESOURCES
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
@@ -73,6 +75,27 @@ def test_what_is_not_served_is_named_with_details_that_old_clients_look_into(ser
         assert (answer.code, answer.value["reason"]) == (404, "NotFound")
         assert "/api/v1/namespaces/ns/pods/p/eviction is not served" in answer.message
         assert answer.value["details"]["causes"][0]["reason"] == "UnexpectedServerResponse"
+
+    serving(scenario)
+
+
+@pytest.mark.parametrize(
+    ("below", "says"),
+    [
+        ("exec?command=ls", "is not served: a container here is a process that nobody enters: read its log"),
+        ("attach", "nobody enters"),
+        ("portforward", "is not served: pods share the network of this machine"),
+        ("proxy/index.html", "ask 127.0.0.1"),
+        ("eviction", "delete the pod"),
+    ],
+)
+def test_what_pods_have_in_a_cluster_only_is_refused_with_what_to_do(serving, below, says):
+    async def scenario(http) -> None:
+        token = (await http("POST", "/api/v1/namespaces/ns/serviceaccounts/default/token", {})).value["status"]["token"]
+        for each in (token, "admin-token"):  # also to those who may not
+            answer = await http("POST", f"/api/v1/namespaces/ns/pods/p/{below}", token=each)
+            assert answer.code == 404
+            assert says in answer.message
 
     serving(scenario)
 

@@ -291,3 +291,35 @@ def test_a_field_that_is_there_twice_is_told_or_refused(serving):
         assert (await http("GET", CONFIGMAPS + "/warned")).value["data"]["a"] == "2"
 
     serving(scenario)
+
+
+@pytest.mark.parametrize("change", [{"kind": "Secret"}, {"apiVersion": "v2"}, {"apiVersion": "apps/v1"}])
+@pytest.mark.parametrize("kind", [MERGE, "application/strategic-merge-patch+json"])
+def test_no_patch_makes_another_kind_of_an_object(serving, change, kind):
+    async def scenario(http) -> None:
+        await http("POST", CONFIGMAPS, {"metadata": {"name": "c"}})
+        answer = await http("PATCH", CONFIGMAPS + "/c", change, kind=kind)
+        assert (answer.code, answer.value["reason"]) == (400, "BadRequest")
+        assert "does not match the expected API version (v1, Kind=ConfigMap)" in answer.message
+
+    serving(scenario)
+
+
+def test_a_label_or_annotation_of_null_is_an_empty_one(serving):
+    async def scenario(http) -> None:
+        body = {"metadata": {"name": "c", "labels": {"a": None}, "annotations": {"b": None, "c": "d"}}}
+        made = await http("POST", CONFIGMAPS, body)
+        assert (made.code, made.value["metadata"]["labels"]) == (201, {"a": ""})
+        assert made.value["metadata"]["annotations"] == {"b": "", "c": "d"}
+        assert len((await http("GET", CONFIGMAPS + "?labelSelector=a%3D")).value["items"]) == 1
+
+    serving(scenario)
+
+
+def test_a_field_manager_is_short(serving):
+    async def scenario(http) -> None:
+        refused = await http("POST", f"{CONFIGMAPS}?fieldManager={'x' * 129}", {"metadata": {"name": "c"}})
+        assert refused.code == 422
+        assert "fieldManager: Too long: may not be more than 128 bytes" in refused.message
+
+    serving(scenario)
