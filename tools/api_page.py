@@ -30,7 +30,8 @@ that discovery and the routes are made of.
 - Events of `events.k8s.io/v1` and of `v1` are the same objects, each in its own words and with its own rules.
 - Bodies are JSON, YAML, or Kubernetes' protobuf for the built-in kinds; answers JSON, and `Table` for kubectl.
 - A client has 32 s for TLS, 32 s for the head of a request (64 KiB at most), 60 s for its body (3 MiB), 90 s between
-  two requests; what comes later is answered with 408 or closed. Watches and logs that are followed have no limit.
+  two requests; what comes later is answered with 408 or closed. Logs that are followed have no limit.
+- A watch without `timeoutSeconds` ends after half an hour to an hour, as in Kubernetes.
 - A client that takes nothing of an answer for 60 s is cut off. Of each user 100 requests are answered at a time; more
   wait for their turn, and after 60 s are told 429. A watch that is 20,000 changes or 64 MiB behind ends with 410.
 - Authentication: bearer tokens (the kubeconfig's, and those of service accounts, which expire and are bound to pods).

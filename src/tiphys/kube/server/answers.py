@@ -57,8 +57,8 @@ class Answers:
         data = self._metadata_of(record) if self.form.shown else self._object(record)
         return data if self.form.media == Form().media else self._written(decode(data))
 
-    def many(self, page: Page) -> list[bytes]:
-        """A list, in pieces: while they wait for the client they are the store's own, however many ask for them."""
+    def many(self, page: Page) -> Iterable[bytes]:
+        """A list, in pieces that are made as the client takes them: nobody who asks for it makes us hold it whole."""
         about: dict[str, Any] = {"resourceVersion": str(page.revision)}
         if page.continue_token:
             about["continue"] = page.continue_token
@@ -123,13 +123,13 @@ class Answers:
         return encode(value) if self.form.media == Form().media else yaml.dump(value).encode()
 
 
-def _list(head: dict[str, Any], items: Iterable[bytes]) -> list[bytes]:
-    pieces = [encode(head)[:-1] + b',"items":[']
-    for item in items:
-        pieces += [item, b","]
-    if len(pieces) > 1:
-        pieces.pop()
-    return [*pieces, b"]}"]
+def _list(head: dict[str, Any], items: Iterable[bytes]) -> Iterator[bytes]:
+    yield encode(head)[:-1] + b',"items":['
+    for index, item in enumerate(items):
+        if index:
+            yield b","
+        yield item
+    yield b"]}"
 
 
 def warnings_of(warnings: Iterable[str]) -> tuple[tuple[bytes, bytes], ...]:
@@ -151,21 +151,23 @@ def _quoted(text: str) -> bytes:
 async def reply(
     send: Send,
     code: int,
-    body: bytes | Sequence[bytes],
+    body: bytes | Iterable[bytes],
     kind: str = "application/json",
     *,
     headers: Iterable[tuple[bytes, bytes]] = (),
 ) -> None:
-    """A whole answer; what is large goes as the client takes it."""
-    pieces = [body] if isinstance(body, bytes) else body
-    size = sum(map(len, pieces))
-    about = [(b"content-type", kind.encode()), (b"content-length", str(size).encode()), *headers]
+    """A whole answer; what is large goes as the client takes it, in chunks where its length is not known."""
+    parts_of_it = in_parts((body,) if isinstance(body, bytes) else body)
+    part, following = next(parts_of_it), next(parts_of_it, None)
+    about = [(b"content-type", kind.encode()), *headers]
+    if following is None or isinstance(body, bytes):
+        size = len(body) if isinstance(body, bytes) else len(part)
+        about.append((b"content-length", str(size).encode()))
     await send({"type": "http.response.start", "status": code, "headers": about})
-    if size > PIECE:
-        for part in in_parts(pieces):
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-        pieces = ()
-    await send({"type": "http.response.body", "body": b"".join(pieces)})
+    while following is not None:
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+        part, following = following, next(parts_of_it, None)
+    await send({"type": "http.response.body", "body": part})
 
 
 def in_parts(pieces: Iterable[bytes]) -> Iterator[bytes]:

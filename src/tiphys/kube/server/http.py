@@ -6,7 +6,8 @@ It authenticates, negotiates and routes; it decides nothing. Whatever goes wrong
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, MutableMapping
+import random
+from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
 from tiphys.errors import ApiError, StoreError
@@ -57,6 +58,9 @@ _WRITES = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 _APPLY = "application/apply-patch+yaml"
 _SHOWN_WHEN_GONE = ("pods", "serviceaccounts")
 """Of these a delete answers with the object, also when it is gone; of others with a Status."""
+
+_WATCH_SECONDS = 1800.0
+"""A watch that does not say how long it is to last ends after this, and up to twice this, time."""
 
 _KINDS_BELOW = {"token": ("authentication.k8s.io/v1", "TokenRequest")}
 
@@ -202,7 +206,7 @@ class App:
             return
         answers = Answers(call, place, self._api.clock)
         if place.name:
-            pieces = [answers.one(self._api.get(request))]
+            pieces: Iterable[bytes] = (answers.one(self._api.get(request)),)
         else:
             check_list(call.query.get("sendInitialEvents"))
             pieces = answers.many(self._api.page(request, _list_options(call)))
@@ -222,7 +226,8 @@ class App:
             after=call.query.get("resourceVersion", ""),
             initial=None if initial is None else is_true(initial),
         )
-        seconds = _number(call, "timeoutSeconds") or None
+        # Nobody watches for ever with rights that he may have lost: kube-apiserver's time, different for each.
+        seconds = _number(call, "timeoutSeconds") or _WATCH_SECONDS * (1 + random.random())  # noqa: S311
         await self._streams.watch(call, answers, watch, self._api.store, seconds)
 
     async def _create(self, call: Call, place: Place, request: Request) -> None:

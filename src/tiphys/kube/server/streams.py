@@ -54,9 +54,7 @@ class Streams:
             self._clients.discard(gone)
             gone.cancel()
 
-    async def watch(
-        self, call: Call, answers: Answers, watch: ObjectWatch, store: Store, seconds: float | None
-    ) -> None:
+    async def watch(self, call: Call, answers: Answers, watch: ObjectWatch, store: Store, seconds: float) -> None:
         """Events until the client goes, or `seconds` have passed."""
         try:
             with self._client(call) as gone:

@@ -2,7 +2,10 @@
 
 import pytest
 
+from tiphys.kit import yaml
+from tiphys.kit.codec import decode
 from tiphys.kube.objects.resources import RESOURCES
+from tiphys.kube.server.answers import Answers
 from tiphys.kube.server.requests import BODY_LIMIT
 
 CONFIGMAPS = "/api/v1/namespaces/ns/configmaps"
@@ -321,5 +324,46 @@ def test_a_field_manager_is_short(serving):
         refused = await http("POST", f"{CONFIGMAPS}?fieldManager={'x' * 129}", {"metadata": {"name": "c"}})
         assert refused.code == 422
         assert "fieldManager: Too long: may not be more than 128 bytes" in refused.message
+
+    serving(scenario)
+
+
+def test_a_list_is_made_as_its_client_takes_it(serving):
+    async def scenario(http) -> None:
+        names = [f"c{n:02}" for n in range(40)]
+        for name in names:
+            await http("POST", CONFIGMAPS, {"metadata": {"name": name}, "data": {"a": "x" * 20_000}})
+        for accept in ("application/json", "application/yaml"):
+            listed = await http("GET", CONFIGMAPS, headers={"accept": accept})
+            value = decode(listed.body) if "json" in accept else yaml.load(listed.body)
+            assert [item["metadata"]["name"] for item in value["items"]] == names
+        small = await http("GET", CONFIGMAPS + "?limit=1")
+        assert small.header("content-length") == [str(len(small.body))]
+        empty = (await http("GET", CONFIGMAPS + "?labelSelector=none")).value
+        assert (empty["kind"], empty["items"]) == ("ConfigMapList", [])
+
+    serving(scenario)
+
+
+def test_of_a_list_that_nobody_takes_little_is_made(serving, monkeypatch):
+    made = []
+    one = Answers._object
+
+    def counted(self, record):
+        made.append(record)
+        return one(self, record)
+
+    monkeypatch.setattr(Answers, "_object", counted)
+
+    async def scenario(http) -> None:
+        for n in range(20):
+            await http("POST", CONFIGMAPS, {"metadata": {"name": f"c{n}"}, "data": {"a": "x" * 50_000}})
+        async with http.stream(CONFIGMAPS) as stream:
+            made.clear()
+            stream.reads.clear()
+            await stream.begun.wait()
+            assert 0 < len(made) < 10
+            stream.reads.set()
+            assert len(decode(await stream.whole())["items"]) == len(made) == 20
 
     serving(scenario)

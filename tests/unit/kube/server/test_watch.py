@@ -167,3 +167,18 @@ def test_a_server_that_stops_ends_its_watches_and_goes_on_answering(serving):
         assert (await http("GET", CONFIGMAPS)).code == 200
 
     serving(scenario)
+
+
+def test_it_does_not_last_for_ever_unless_asked_to(serving, monkeypatch):
+    monkeypatch.setattr("tiphys.kube.server.http._WATCH_SECONDS", 0.01)
+
+    async def scenario(http) -> None:
+        await http("POST", CONFIGMAPS, configmap("a"))
+        watch = CONFIGMAPS + "?watch=1"
+        async with http.stream(watch) as ends, http.stream(watch + "&timeoutSeconds=999") as lasts:
+            assert await shown(ends, 1) == await shown(lasts, 1) == [("ADDED", "a")]
+            assert await ends.line() is None
+            await http("POST", CONFIGMAPS, configmap("b"))
+            assert await shown(lasts, 1) == [("ADDED", "b")]
+
+    serving(scenario)
