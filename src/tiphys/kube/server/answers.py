@@ -14,11 +14,12 @@ from tiphys.kit.clock import Clock
 from tiphys.kit.codec import decode, encode
 from tiphys.kube.objects import status, views
 from tiphys.kube.server import parts, table
+from tiphys.kube.server.apart import apart
 from tiphys.kube.server.listing import Page
 from tiphys.kube.server.requests import Call, Form, Place, Send, form_of
 from tiphys.kube.store.api import Record
 
-__all__ = ["PIECE", "Answers", "in_parts", "reply", "warnings_of"]
+__all__ = ["PIECE", "Answers", "Body", "in_parts", "reply", "warnings_of"]
 
 PIECE = 2**16
 """Bytes of an answer that are handed over at a time: the next are not made before a client has taken these."""
@@ -26,6 +27,10 @@ PIECE = 2**16
 _META = "meta.k8s.io/v1"
 _WARNINGS = 4096
 """Letters of all warnings together, as in Kubernetes."""
+
+
+Body = bytes | Iterable[bytes]
+"""An answer's; what is no bytes yet is made as the client takes it."""
 
 
 class Answers:
@@ -48,7 +53,7 @@ class Answers:
         resource = self._place.resource
         return f"{resource.group}/{self._place.version}" if resource.group else self._place.version
 
-    def one(self, record: Record) -> bytes:
+    def one(self, record: Record) -> Body:
         """One object."""
         if self.form.shown == "Table":
             value = self._table([record])
@@ -57,7 +62,7 @@ class Answers:
         data = self._metadata_of(record) if self.form.shown else self._object(record)
         return data if self.form.media == Form().media else self._written(decode(data))
 
-    def many(self, page: Page) -> Iterable[bytes]:
+    def many(self, page: Page) -> Body:
         """A list, in pieces that are made as the client takes them: nobody who asks for it makes us hold it whole."""
         about: dict[str, Any] = {"resourceVersion": str(page.revision)}
         if page.continue_token:
@@ -65,14 +70,15 @@ class Answers:
             if page.remaining is not None:
                 about["remainingItemCount"] = page.remaining
         if self.form.shown == "Table":
-            return [self._written({**self._table(page.records), "metadata": about})]
+            return self._written({**self._table(page.records), "metadata": about})
         if self.form.shown:
             head = {"kind": "PartialObjectMetadataList", "apiVersion": _META, "metadata": about}
-            data = _list(head, map(self._metadata_of, page.records))
+            items = map(self._metadata_of, page.records)
         else:
             head = {"kind": self._place.resource.list_kind, "apiVersion": self.api_version, "metadata": about}
-            data = _list(head, map(self._object, page.records))
-        return data if self.form.media == Form().media else [self._written(decode(b"".join(data)))]
+            items = map(self._object, page.records)
+        # Not later, in the thread that writes YAML: the parts of objects may change meanwhile.
+        return _list(head, items) if self.form.media == Form().media else _yaml_list(head, list(items))
 
     def event(self, kind: str, record: Record, *, columns: bool) -> tuple[bytes, ...]:
         """An event of a watch, in pieces as of a list; `columns`: the first of a table tells its columns."""
@@ -119,8 +125,8 @@ class Answers:
                 row["object"] = views.shown(resource, row["object"])
         return made
 
-    def _written(self, value: Any) -> bytes:
-        return encode(value) if self.form.media == Form().media else yaml.dump(value).encode()
+    def _written(self, value: Any) -> Body:
+        return encode(value) if self.form.media == Form().media else _yaml(value)
 
 
 def _list(head: dict[str, Any], items: Iterable[bytes]) -> Iterator[bytes]:
@@ -130,6 +136,18 @@ def _list(head: dict[str, Any], items: Iterable[bytes]) -> Iterator[bytes]:
             yield b","
         yield item
     yield b"]}"
+
+
+def _yaml(value: Any) -> Iterator[bytes]:
+    yield yaml.dump(value).encode()
+
+
+def _yaml_list(head: dict[str, Any], items: Sequence[bytes]) -> Iterator[bytes]:
+    yield from _yaml(head if items else {**head, "items": []})
+    if items:
+        yield b"items:\n"
+    for item in items:
+        yield from _yaml([decode(item)])
 
 
 def warnings_of(warnings: Iterable[str]) -> tuple[tuple[bytes, bytes], ...]:
@@ -151,14 +169,14 @@ def _quoted(text: str) -> bytes:
 async def reply(
     send: Send,
     code: int,
-    body: bytes | Iterable[bytes],
+    body: Body,
     kind: str = "application/json",
     *,
     headers: Iterable[tuple[bytes, bytes]] = (),
 ) -> None:
     """A whole answer; what is large goes as the client takes it, in chunks where its length is not known."""
-    parts_of_it = in_parts((body,) if isinstance(body, bytes) else body)
-    part, following = next(parts_of_it), next(parts_of_it, None)
+    pieces = in_parts((body,) if isinstance(body, bytes) else body)
+    part, following = await _next(pieces, kind) or b"", await _next(pieces, kind)
     about = [(b"content-type", kind.encode()), *headers]
     if following is None or isinstance(body, bytes):
         size = len(body) if isinstance(body, bytes) else len(part)
@@ -166,8 +184,15 @@ async def reply(
     await send({"type": "http.response.start", "status": code, "headers": about})
     while following is not None:
         await send({"type": "http.response.body", "body": part, "more_body": True})
-        part, following = following, next(parts_of_it, None)
+        part, following = following, await _next(pieces, kind)
     await send({"type": "http.response.body", "body": part})
+
+
+async def _next(pieces: Iterator[bytes], kind: str) -> bytes | None:
+    """The next of them; YAML takes seconds to write where JSON takes milliseconds, so others do not wait for it."""
+    if kind != "application/yaml":
+        return next(pieces, None)
+    return await apart(lambda: next(pieces, None))
 
 
 def in_parts(pieces: Iterable[bytes]) -> Iterator[bytes]:

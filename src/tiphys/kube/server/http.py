@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from tiphys.errors import ApiError, StoreError
@@ -206,11 +206,11 @@ class App:
             return
         answers = Answers(call, place, self._api.clock)
         if place.name:
-            pieces: Iterable[bytes] = (answers.one(self._api.get(request)),)
+            body = answers.one(self._api.get(request))
         else:
             check_list(call.query.get("sendInitialEvents"))
-            pieces = answers.many(self._api.page(request, _list_options(call)))
-        await reply(call.send, 200, pieces, answers.form.media)
+            body = answers.many(self._api.page(request, _list_options(call)))
+        await reply(call.send, 200, body, answers.form.media)
 
     async def _watch(self, call: Call, place: Place, request: Request) -> None:
         fields = call.query.get("fieldSelector", "")
@@ -262,13 +262,13 @@ class App:
             why = f"the body of the request was in an unknown format - accepted media types include: {known}"
             raise status.unsupported_media_type(why)
         data = await body_of(call)
-        body, twice = parsed(data, media), _twice(data, request, status.not_patchable)
+        body, twice = await parsed(data, media), _twice(data, request, status.not_patchable)
         await self._written(call, place, 200, await self._api.patch(request, body, kind), twice)
 
     async def _apply(self, call: Call, place: Place, request: Request) -> None:
         if not call.query.get("fieldManager"):
             raise _bad_patch(status.required_field("fieldManager", "is required for apply patch"))
-        config = parsed(await body_of(call), "application/yaml")
+        config = await parsed(await body_of(call), "application/yaml")
         if not isinstance(config, dict) or not isinstance(config.setdefault("metadata", {}), dict):
             raise status.bad_request("the body of an apply is an object with metadata")
         for field in ("apiVersion", "kind"):
@@ -282,7 +282,7 @@ class App:
         if place.subresource:
             raise status.method_not_allowed()
         data = await body_of(call)
-        body = parsed(data, call.headers.get("content-type", "")) if data else {}
+        body = await parsed(data, call.headers.get("content-type", "")) if data else {}
         if not isinstance(body, dict):
             raise status.bad_request("the body of a delete is DeleteOptions, or nothing")
         options = options_of(body, call.query)
@@ -345,7 +345,7 @@ def _number(call: Call, name: str) -> int:
 async def _object(call: Call, request: Request) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The object of a body, and what to warn of."""
     data, media = await body_of(call), call.headers.get("content-type", "")
-    value = parsed(data, media)
+    value = await parsed(data, media)
     if not isinstance(value, dict):
         raise status.bad_request("the body of the request is not an object")
     if not isinstance(value.get("metadata"), dict | None):

@@ -16,6 +16,7 @@ from tiphys.kit.codec import DecodeError, decode
 from tiphys.kube.objects import status
 from tiphys.kube.objects.resources import RESOURCES, Resource, by_plural
 from tiphys.kube.server import protobuf
+from tiphys.kube.server.apart import apart
 from tiphys.kube.server.users import User
 
 __all__ = [
@@ -38,6 +39,9 @@ __all__ = [
 
 BODY_LIMIT = 3 * 2**20
 _DEEPEST = 256
+_SHORT_YAML = 2**14
+"""Bytes of YAML that are read at once: 0.1 s at the worst."""
+
 _NAMESPACED = frozenset((r.group, r.plural) for r in RESOURCES if r.namespaced)
 _JSON, _YAML = "application/json", "application/yaml"
 _YAMLS = (_YAML, "application/x-yaml", "text/yaml", "text/x-yaml")
@@ -196,18 +200,24 @@ def int_of(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
-def parsed(data: bytes, content_type: str) -> Any:
+async def parsed(data: bytes, content_type: str) -> Any:
     """A body as plain data: JSON, YAML or Kubernetes protobuf.
 
     Raises:
         ApiError: 400, it cannot be read; 415, it is something else.
     """
     media = content_type.partition(";")[0].strip().lower()
+    if media in _YAMLS and len(data) > _SHORT_YAML:
+        return await apart(lambda: _parsed(data, media))
+    return _parsed(data, media)
+
+
+def _parsed(data: bytes, media: str) -> Any:
     try:
         if media == protobuf.MEDIA_TYPE:
             return protobuf.to_json(data)
         if media in _YAMLS:
-            return _shallow(yaml.load(data), data)
+            return _shallow(_json_or_yaml(data), data)
         if media in ("", _JSON, "text/json") or media.endswith("+json"):
             return _shallow(decode(data), data)
     except (DecodeError, UsageError, UnicodeDecodeError, RecursionError) as error:
@@ -215,6 +225,16 @@ def parsed(data: bytes, content_type: str) -> Any:
     accepted = f"{_JSON}, {_YAML}, {protobuf.MEDIA_TYPE}"
     why = "the body of the request was in an unknown format"
     raise status.unsupported_media_type(f"{why} ({media}) - accepted media types include: {accepted}")
+
+
+def _json_or_yaml(data: bytes) -> Any:
+    """JSON is YAML, what kubectl sends to be applied for example, and read fifty times as fast."""
+    if data[:1] == b"{":
+        try:
+            return decode(data)
+        except DecodeError:
+            pass  # {a: b}, or the error that YAML has for it
+    return yaml.load(data)
 
 
 def _shallow(value: Any, data: bytes) -> Any:

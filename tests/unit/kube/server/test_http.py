@@ -1,5 +1,7 @@
 """What clients may send that makes no sense, and what they are told: a Status, never a mistake of the server's."""
 
+import asyncio
+
 import pytest
 
 from tiphys.kit import yaml
@@ -365,5 +367,38 @@ def test_of_a_list_that_nobody_takes_little_is_made(serving, monkeypatch):
             assert 0 < len(made) < 10
             stream.reads.set()
             assert len(decode(await stream.whole())["items"]) == len(made) == 20
+
+    serving(scenario)
+
+
+def test_others_are_answered_while_yaml_is_read_and_written(serving):
+    """A body of YAML takes a thousand times as long as one of JSON: seconds."""
+    many = b"metadata: {name: many}\ndata: {" + b",".join(b"k%d: x" % n for n in range(6_000)) + b"}"
+
+    async def others(http, doing) -> int:
+        task, count = asyncio.create_task(doing), 0
+        while not task.done():
+            assert (await http("GET", CONFIGMAPS + "?labelSelector=none")).code == 200
+            count += 1
+            await asyncio.sleep(0)
+        assert (await task).code in (200, 201)
+        return count
+
+    async def scenario(http) -> None:
+        assert await others(http, http("POST", CONFIGMAPS, many, kind="application/yaml")) > 5
+        accept = {"accept": "application/yaml"}
+        assert await others(http, http("GET", CONFIGMAPS, headers=accept)) > 5
+        assert await others(http, http("GET", CONFIGMAPS + "/many", headers=accept)) > 5
+
+    serving(scenario)
+
+
+def test_json_that_is_applied_is_read_as_json(serving, monkeypatch):
+    monkeypatch.setattr(yaml, "load", None)
+
+    async def scenario(http) -> None:
+        config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "1"}}
+        made = await http("PATCH", CONFIGMAPS + "/c?fieldManager=me", config, kind="application/apply-patch+yaml")
+        assert (made.code, made.value["data"]) == (201, {"a": "1"})
 
     serving(scenario)
