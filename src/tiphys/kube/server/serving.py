@@ -98,6 +98,9 @@ class _Connection(HttpToolsProtocol):
         self._stop_taking()
         super().resume_writing()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """No word of it, and none of a library to install: `kubectl exec` asks so, and is answered as others are."""
+
     def _stop_taking(self) -> None:
         if self._taking is not None:
             self._taking.cancel()

@@ -317,3 +317,14 @@ def test_who_takes_an_answer_late_gets_all_of_it(serving):
             assert b"first" in await answer(reader)
 
     serving(scenario, taking=SOON)
+
+
+def test_who_wants_another_protocol_is_answered_in_this_one(serving, caplog):
+    async def scenario(world: World) -> None:
+        async with world.client() as (reader, writer):
+            wanted = b"connection: upgrade\r\nupgrade: websocket\r\n\r\n"
+            writer.write(GET.removesuffix(b"\r\n") + wanted)
+            assert b"ok" in await answer(reader)
+
+    serving(scenario)
+    assert [record.message for record in caplog.records if record.name.startswith("uvicorn")] == []
