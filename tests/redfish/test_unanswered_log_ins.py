@@ -115,7 +115,8 @@ def test_a_change_whose_log_in_is_not_answered_is_not_verified_by_force(tmp_path
 def test_basic_credentials_are_not_sent_twice(tmp_path: pathlib.Path) -> None:
     with obm_world("generic", tmp_path) as world:
         world.values["auth"] = "basic"
-        rule = {"action": "lose-answer", "method": "GET", "path": "AccountService", "times": 0}
+        # The first one asks without credentials.
+        rule = {"action": "lose-answer", "method": "GET", "path": "AccountService", "every": 2, "times": 0}
         world.bmc.set_faults(session_log_in="absent", rules=[rule])
         with pytest.raises(Unreachable):
             world.check(NEW)

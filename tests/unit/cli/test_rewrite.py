@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -103,6 +104,31 @@ def test_what_was_changed_after_the_check_is_kept(path: pathlib.Path) -> None:
     after = read_given(path)
     assert (after.username, after.password, after.legacy) == ("other", MADE, (Secret("newer"),))
     assert "# by hand" in path.read_text()
+
+
+def test_runs_that_share_a_file_lose_nothing_of_each_others(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    path.write_text(BLOCK)
+    made = [[Secret(f"Made-{run}-{number}") for number in range(3)] for run in range(2)]
+
+    def run(passwords: list[Secret]) -> None:
+        for password in passwords:
+            CredentialsFile(path).check()
+            CredentialsFile(path).put(password)
+            CredentialsFile(path).check()
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(run, made))
+    after = read_given(path)
+    assert {after.password, *after.legacy} == {password for passwords in made for password in passwords}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_run_has_left_is_used_up(path: pathlib.Path) -> None:
+    (path.parent / f".{path.name}.new").write_text("password: of another time and much longer than what is to come" * 9)
+    CredentialsFile(path).put(MADE)
+    assert read_given(path).password == MADE
+    assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("text", ["username: root\npassword: &a old-one\nadminUsername: x\nadminPassword: *a\n"])

@@ -7,8 +7,13 @@ still have it.
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import json
 import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +26,8 @@ from tiphys.kit.redact import Secret
 __all__ = ["CredentialsFile"]
 
 _LEGACY_KEPT = 5
+_LOCK_SECONDS = 10.0
+_LOCK_AGAIN_SECONDS = 0.01
 _TRIED = Secret("Check-1_Check-1_")
 
 
@@ -38,9 +45,10 @@ class CredentialsFile:
         Raises:
             UsageError: it cannot; says why and what else can be done.
         """
-        form = self._read()
         try:
-            os.unlink(self._draft(form.with_password(_TRIED), durable=False))  # noqa: PTH108 - for each BMC
+            with self._draft() as draft:
+                draft.write(self._read().with_password(_TRIED))
+                os.unlink(draft.path)  # noqa: PTH108 - for each BMC
         except OSError as error:
             raise self._problem(error.strerror or str(error)) from error
 
@@ -50,12 +58,16 @@ class CredentialsFile:
         Raises:
             UsageError: it cannot be written.
         """
-        form = self._read()
-        if form.given.password == password:
-            return
         try:
-            os.replace(self._draft(form.with_password(password), durable=True), self._real)  # noqa: PTH105 - as above
-            _sync(os.path.dirname(self._real))  # noqa: PTH120 - as above
+            with self._draft() as draft:
+                form = self._read()
+                if form.given.password == password:
+                    os.unlink(draft.path)  # noqa: PTH108 - as above
+                    return
+                draft.write(form.with_password(password))
+                os.fsync(draft.descriptor)
+                os.replace(draft.path, self._real)  # noqa: PTH105 - as above
+                _sync(os.path.dirname(self._real))  # noqa: PTH120 - as above
         except OSError as error:
             raise self._problem(error.strerror or str(error)) from error
 
@@ -77,27 +89,57 @@ class CredentialsFile:
             self._form = form
         return self._form
 
-    def _draft(self, text: str, *, durable: bool) -> str:
+    @contextlib.contextmanager
+    def _draft(self) -> Iterator[_Draft]:
+        """The file beside it that takes its place, locked: several BMCs may share the file, and have runs of their own.
+
+        Raises:
+            OSError: it cannot be made, or another run holds it for too long.
+        """
+        self._real = self._real or os.path.realpath(self.path)
         folder, name = os.path.split(self._real)
-        draft = f"{folder}/.{name}.new"
-        there = os.stat(self._real)  # noqa: PTH116 - as above
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(draft, flags, 0o600), "wb", buffering=0) as file:
-            if os.geteuid() == 0:
-                os.fchown(file.fileno(), there.st_uid, there.st_gid)
-            os.fchmod(file.fileno(), there.st_mode & 0o777)
-            data = text.encode()
-            while data:
-                data = data[file.write(data) :]
-            if durable:
-                os.fsync(file.fileno())
-        return draft
+        path = f"{folder}/.{name}.new"
+        until = time.monotonic() + _LOCK_SECONDS
+        while True:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                if _locked(descriptor) and _is_at(descriptor, path):  # else it has become the file, or was taken away
+                    yield _Draft(descriptor, path, self._real)
+                    return
+            except BaseException:
+                if _is_at(descriptor, path):
+                    os.unlink(path)  # noqa: PTH108 - for each BMC
+                raise
+            finally:
+                os.close(descriptor)
+            if time.monotonic() > until:
+                raise OSError(errno.EBUSY, f"another run has held {path} for {_LOCK_SECONDS} s")
+            time.sleep(_LOCK_AGAIN_SECONDS)
 
     def _problem(self, why: str) -> UsageError:
         return UsageError(
             f"{self.path} cannot be rewritten with a new password: {why}. Make it writable, or give "
             "--no-write-credentials: the new password is then in the ledger only"
         )
+
+
+class _Draft(NamedTuple):
+    """A file that is to take the place of another one."""
+
+    descriptor: int
+    path: str
+    of: str
+
+    def write(self, text: str) -> None:
+        """Make it this text, with the mode and owner of the other one."""
+        there = os.stat(self.of)  # noqa: PTH116 - for each BMC
+        if os.geteuid() == 0:
+            os.fchown(self.descriptor, there.st_uid, there.st_gid)
+        os.fchmod(self.descriptor, there.st_mode & 0o777)
+        os.ftruncate(self.descriptor, 0)  # a run was killed
+        data = text.encode()
+        while data:
+            data = data[os.write(self.descriptor, data) :]
 
 
 class _Form(NamedTuple):
@@ -160,6 +202,21 @@ def _place(text: str, value: yaml.Node, *, flow: bool) -> tuple[int, int, str]:
 
 def _quoted(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_at(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))  # noqa: PTH116 - for each BMC
+    except FileNotFoundError:
+        return False
 
 
 def _sync(folder: str) -> None:
