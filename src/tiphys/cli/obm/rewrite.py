@@ -214,7 +214,7 @@ def _locked(descriptor: int) -> bool:
 
 def _is_at(descriptor: int, path: str) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), os.lstat(path))  # noqa: PTH116 - for each BMC
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except FileNotFoundError:
         return False
 
