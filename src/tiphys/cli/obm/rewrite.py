@@ -104,12 +104,13 @@ class CredentialsFile:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
                 if _locked(descriptor) and _is_at(descriptor, path):  # else it has become the file, or was taken away
-                    yield _Draft(descriptor, path, self._real)
+                    try:
+                        yield _Draft(descriptor, path, self._real)
+                    except BaseException:
+                        if _is_at(descriptor, path):
+                            os.unlink(path)  # noqa: PTH108 - for each BMC
+                        raise
                     return
-            except BaseException:
-                if _is_at(descriptor, path):
-                    os.unlink(path)  # noqa: PTH108 - for each BMC
-                raise
             finally:
                 os.close(descriptor)
             if time.monotonic() > until:
