@@ -5,10 +5,13 @@ Objects of the API travel as plain dicts (unknown fields survive); lenses over t
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
+
+from tiphys.kit.numbers import as_go_writes
 
 __all__ = [
     "UNSET",
@@ -19,6 +22,7 @@ __all__ = [
     "convert",
     "decode",
     "decode_as",
+    "decode_sent",
     "encode",
     "field",
     "replaced",
@@ -45,10 +49,33 @@ def decode(data: bytes | str) -> Any:
     Raises:
         DecodeError: the text is not JSON; the message says at which byte.
     """
+    return _decoded(_decoder, data)
+
+
+def decode_sent(data: bytes | str) -> Any:
+    """As `decode`, for what a client sent and others will read: its numbers are as a real API server gives them back.
+
+    Raises:
+        DecodeError: the text is not JSON; the message says at which byte.
+    """
+    return _decoded(_decoder_of_sent, data)
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any], data: bytes | str) -> Any:
     try:
-        return _decoder.decode(data)
+        return decoder.decode(data)
     except UnicodeDecodeError as error:
         raise DecodeError(f"not UTF-8: {error.reason} at byte {error.start}") from error
+
+
+def _number(text: str) -> int | float:
+    value = float(text)
+    if math.isinf(value):
+        raise DecodeError(f"{text[:32]} is too large a number")
+    return as_go_writes(value)
+
+
+_decoder_of_sent = msgspec.json.Decoder(float_hook=_number)
 
 
 def decode_as(data: bytes | str, kind: type[T]) -> T:

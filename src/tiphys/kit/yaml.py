@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import yaml as _yaml
 
 from tiphys.errors import UsageError
+from tiphys.kit.numbers import as_go_writes
 
 __all__ = ["dump", "load", "load_all"]
 
@@ -158,13 +159,13 @@ class _Loader(_Rules, _yaml.CSafeLoader):
         if len(digits) > _LONGEST_INTEGER and digits.isdigit() and not octal:
             return self.construct_number(node)  # Python refuses to read it; beyond 64 bits it is a float anyway
         value = int(text, 8) if octal else int(text, 0)
-        return value if -(2**63) <= value < 2**64 else float(value)
+        return value if -(2**63) <= value < 2**64 else as_go_writes(float(value))
 
-    def construct_number(self, node: Any) -> float:
+    def construct_number(self, node: Any) -> int | float:
         value = float(node.value.replace("_", "")) if node.value not in _NOT_JSON else math.inf
         if math.isinf(value):
             raise _yaml.constructor.ConstructorError(None, None, f"JSON has no {node.value[:32]}", node.start_mark)
-        return value
+        return as_go_writes(value)
 
     def construct_text(self, node: Any) -> str:
         return str(node.value)

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote
 
 from tiphys.errors import UsageError
 from tiphys.kit import yaml
-from tiphys.kit.codec import DecodeError, decode
+from tiphys.kit.codec import DecodeError, decode_sent
 from tiphys.kube.objects import status
 from tiphys.kube.objects.resources import RESOURCES, Resource, by_plural
 from tiphys.kube.server import protobuf
@@ -219,7 +219,7 @@ def _parsed(data: bytes, media: str) -> Any:
         if media in _YAMLS:
             return _shallow(_json_or_yaml(data), data)
         if media in ("", _JSON, "text/json") or media.endswith("+json"):
-            return _shallow(decode(data), data)
+            return _shallow(decode_sent(data), data)
     except (DecodeError, UsageError, UnicodeDecodeError, RecursionError) as error:
         raise status.bad_request(f"the body of the request cannot be read: {error}") from error
     accepted = f"{_JSON}, {_YAML}, {protobuf.MEDIA_TYPE}"
@@ -231,7 +231,7 @@ def _json_or_yaml(data: bytes) -> Any:
     """JSON is YAML, what kubectl sends to be applied for example, and read fifty times as fast."""
     if data[:1] == b"{":
         try:
-            return decode(data)
+            return decode_sent(data)
         except DecodeError:
             pass  # {a: b}, or the error that YAML has for it
     return yaml.load(data)

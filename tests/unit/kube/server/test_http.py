@@ -26,6 +26,7 @@ DEEP = b'{"metadata":{"name":"deep"},"data":' + b'{"a":' * 100_000
     ("body", "kind", "code", "says"),
     [
         (b"{", "application/json", 400, "cannot be read"),
+        (b'{"a": 1e400}', "application/json", 400, "1e400 is too large a number"),
         (b"", "application/json", 400, "cannot be read"),
         (b"[]", "application/json", 400, "not an object"),
         (b"null", "application/json", 400, "not an object"),
@@ -181,6 +182,23 @@ def test_a_patch_as_deep_as_may_be(serving):
                 body = {"a": body}
             patch = {"spec": body} if kind == MERGE else [{"op": "add", "path": "/spec/b", "value": body}]
             assert (await http("PATCH", WORKFLOWS + "/w", patch, kind=kind)).code == 200
+
+    serving(scenario)
+
+
+@pytest.mark.parametrize(
+    ("kind", "opened"),
+    [("application/json", '{"metadata": {"name": "w"}, '), ("application/yaml", "{metadata: {name: w}, ")],
+)
+def test_a_number_comes_back_as_clients_in_go_can_read_it(serving, kind, opened):
+    sent = opened + '"spec": {"a": 1.0, "b": [1e3, -2.0E2], "c": 1.5, "d": 1e20, "e": 9007199254740993.0, "f": 1e21}}'
+    kept = b'"spec":{"a":1,"b":[1000,-200],"c":1.5,"d":100000000000000000000,"e":9007199254740992,"f":1e21'
+
+    async def scenario(http) -> None:
+        assert (await http("POST", WORKFLOWS, sent.encode(), kind=kind)).code == 201
+        assert kept in (await http("GET", WORKFLOWS + "/w")).body
+        patched = await http("PATCH", WORKFLOWS + "/w", b'{"spec": {"a": 2.0}}', kind=MERGE)
+        assert b'"spec":{"a":2,' in patched.body
 
     serving(scenario)
 
