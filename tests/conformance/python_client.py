@@ -139,7 +139,7 @@ def events_are_recorded_in_one_version_and_read_in_the_other(client: Any, namesp
     new, core = kubernetes.client.EventsV1Api(client), kubernetes.client.CoreV1Api(client)
     about = {"kind": "ConfigMap", "name": "c", "namespace": namespace}
     who = {"reportingController": "example.com/py", "reportingInstance": "py-1", "action": "Looking"}
-    said = {"eventTime": "2026-01-01T00:00:00.000000Z", "reason": "Seen", "note": "it is there", "type": "Normal"}
+    said = {"eventTime": "2026-01-01T00:00:00.000001Z", "reason": "Seen", "note": "it is there", "type": "Normal"}
     new.create_namespaced_event(namespace, {"metadata": {"name": "e"}, "regarding": about, **who, **said})
     read = core.read_namespaced_event("e", namespace)
     assert (read.message, read.involved_object.name, read.reporting_component) == ("it is there", "c", "example.com/py")

@@ -6,8 +6,11 @@ does not fit is refused as the real server's decoder refuses it, so that nothing
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
+from tiphys.kit.clock import from_rfc3339
 from tiphys.kit.codec import DecodeError, Struct, convert
 from tiphys.kube.objects import status
 from tiphys.kube.objects.resources import Resource
@@ -315,9 +318,13 @@ class _Series(Struct):
 
 class _Event(Struct):
     action: str | None = None
+    deprecatedFirstTimestamp: str | None = None  # noqa: N815
+    deprecatedLastTimestamp: str | None = None  # noqa: N815
     deprecatedSource: _Object | None = None  # noqa: N815
     eventTime: str | None = None  # noqa: N815
+    firstTimestamp: str | None = None  # noqa: N815
     involvedObject: _Reference | None = None  # noqa: N815
+    lastTimestamp: str | None = None  # noqa: N815
     message: str | None = None
     note: str | None = None
     reason: str | None = None
@@ -330,6 +337,18 @@ class _Event(Struct):
     type: str | None = None
 
 
+class _LeaseSpec(Struct):
+    acquireTime: str | None = None  # noqa: N815
+    holderIdentity: str | None = None  # noqa: N815
+    leaseDurationSeconds: int | None = None  # noqa: N815
+    leaseTransitions: int | None = None  # noqa: N815
+    renewTime: str | None = None  # noqa: N815
+
+
+class _Lease(Struct):
+    spec: _LeaseSpec | None = None
+
+
 _SHAPES: dict[str, type[Struct]] = {
     "clusterrolebindings": _Binding,
     "clusterroles": _Role,
@@ -337,7 +356,7 @@ _SHAPES: dict[str, type[Struct]] = {
     "configmaps": _ConfigMap,
     "events": _Event,
     "externalsecrets": _ExternalSecret,
-    "leases": _Workflow,
+    "leases": _Lease,
     "namespaces": _Namespace,
     "pods": _Pod,
     "rolebindings": _Binding,
@@ -347,6 +366,27 @@ _SHAPES: dict[str, type[Struct]] = {
     "serviceaccounts": _ServiceAccount,
     "workflows": _Workflow,
 }
+
+
+_WHOLE, _MICRO = "2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05.000000Z07:00"
+"""How Go writes metav1.Time and metav1.MicroTime; of the latter it reads no other form."""
+
+_FORMS = {
+    _WHOLE: re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"),
+    _MICRO: re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}\.[0-9]{6}(Z|[+-][0-9]{2}:[0-9]{2})"),
+}
+_MOMENTS: Mapping[str, Mapping[str, str]] = {
+    "events": {
+        "deprecatedFirstTimestamp": _WHOLE,
+        "deprecatedLastTimestamp": _WHOLE,
+        "eventTime": _MICRO,
+        "firstTimestamp": _WHOLE,
+        "lastTimestamp": _WHOLE,
+        "series.lastObservedTime": _MICRO,
+    },
+    "leases": {"spec.acquireTime": _MICRO, "spec.renewTime": _MICRO},
+}
+"""Moments that clients write: one that Go cannot read keeps its clients from every list that it is in."""
 
 
 def check(resource: Resource, value: _Object) -> None:
@@ -359,3 +399,18 @@ def check(resource: Resource, value: _Object) -> None:
         convert(value, _SHAPES.get(resource.plural, _Custom))
     except DecodeError as error:
         raise status.not_decodable(resource, str(error)) from error
+    for path, form in _MOMENTS.get(resource.plural, {}).items():
+        first, _, second = path.partition(".")
+        moment = (value.get(first) or {}).get(second) if second else value.get(first)
+        if moment is not None and not _is_moment(moment, form):
+            raise status.not_decodable(resource, f'parsing time "{moment}" as "{form}" - at `$.{path}`')
+
+
+def _is_moment(text: str, form: str) -> bool:
+    if not _FORMS[form].fullmatch(text):
+        return False
+    try:
+        from_rfc3339(text)
+    except (OverflowError, ValueError):
+        return False
+    return True

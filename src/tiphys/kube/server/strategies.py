@@ -16,6 +16,7 @@ from tiphys.kit.codec import DecodeError, decode
 from tiphys.kube.objects import status
 from tiphys.kube.objects.resources import Resource
 from tiphys.kube.objects.status import Cause
+from tiphys.kube.objects.validation import qualified_name
 
 __all__ = ["FINALIZER", "Strategy", "strategy_of"]
 
@@ -231,6 +232,7 @@ def _event(new: Object, old: Object | None, resource: Resource) -> list[Cause]:
                 wrong.append(status.required_field(field))
             elif field != who and len(new[field]) > 128:
                 wrong.append(status.invalid_field(field, "", "can have at most 128 characters"))
+        wrong += [status.invalid_field(who, new[who], why) for why in qualified_name(new.get(who) or "x")]
         if len(new.get(text) or "") > 1024:
             wrong.append(status.invalid_field(text, "", "can have at most 1024 characters"))
     if core:

@@ -81,6 +81,10 @@ def test_a_series_is_patched_in_the_words_of_its_version_and_what_happened_stays
         ({"type": "Odd"}, "type: Invalid value: has invalid value: Odd"),
         ({"action": ""}, "action: Required value"),
         ({"reportingController": ""}, "reportingController: Required value"),
+        (
+            {"reportingController": "a looker"},
+            'reportingController: Invalid value: "a looker": name part must consist of',
+        ),
         ({"deprecatedCount": 1}, "deprecatedCount: Invalid value: needs to be unset"),
         ({"series": {"count": 1}}, "series.count: Invalid value: should be at least 2"),
         ({"note": "x" * 1025}, "note: Invalid value: can have at most 1024 characters"),
@@ -92,6 +96,43 @@ def test_the_newer_version_says_what_an_event_lacks(serving, change, says):
         refused = await http("POST", NEW, {**RECORDED, **change})
         assert refused.code == 422
         assert says in refused.message.replace('Invalid value: "": ', "Invalid value: ")
+
+    serving(scenario)
+
+
+MOMENT = "2026-01-01T00:00:00.000001Z"
+
+
+@pytest.mark.parametrize(
+    ("path", "event", "field"),
+    [
+        (NEW, {**RECORDED, "eventTime": "yesterday"}, "eventTime"),
+        (NEW, {**RECORDED, "eventTime": "2026-01-01T00:00:00Z"}, "eventTime"),
+        (NEW, {**RECORDED, "eventTime": "2026-02-30T00:00:00.000000Z"}, "eventTime"),
+        (NEW, {**RECORDED, "eventTime": "2026-01-01 00:00:00.000000Z"}, "eventTime"),
+        (NEW, {**RECORDED, "series": {"count": 2, "lastObservedTime": MOMENT[:-1]}}, "series.lastObservedTime"),
+        (CORE, {**OLD, "firstTimestamp": "soon"}, "firstTimestamp"),
+        (CORE, {**OLD, "lastTimestamp": ""}, "lastTimestamp"),
+        (CORE, {**OLD, "eventTime": "0001-01-01T00:00:00.000000+01:00"}, "eventTime"),
+    ],
+)
+def test_a_moment_that_clients_in_go_could_not_read_is_refused(serving, path, event, field):
+    async def scenario(http) -> None:
+        refused = await http("POST", path, event)
+        assert refused.code == 400
+        assert refused.message.endswith(f"at `$.{field}`")
+        assert (await http("GET", CORE)).value["items"] == []
+
+    serving(scenario)
+
+
+@pytest.mark.parametrize("field", ["acquireTime", "renewTime"])
+def test_so_is_one_of_a_lease(serving, field):
+    async def scenario(http) -> None:
+        leases = "/apis/coordination.k8s.io/v1/namespaces/ns/leases"
+        refused = await http("POST", leases, {"metadata": {"name": "mine"}, "spec": {field: "2026-01-01T00:00:00Z"}})
+        assert (refused.code, f"`$.spec.{field}`" in refused.message) == (400, True)
+        assert (await http("POST", leases, {"metadata": {"name": "mine"}, "spec": {field: MOMENT}})).code == 201
 
     serving(scenario)
 
