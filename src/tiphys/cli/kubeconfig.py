@@ -45,7 +45,13 @@ def merge(source: Path) -> Path:
     Raises:
         UsageError: the user's kubeconfig cannot be read or written; it is left as it was. Or it is `source` itself.
     """
-    target = _own().resolve()  # what a link points to is changed, not the link
+    own = _own()
+    try:
+        target = own.resolve()  # what a link points to is changed, not the link
+    except (OSError, RuntimeError) as error:  # the latter before Python 3.13
+        raise UsageError(f"{own} is a link that leads to itself: it was left as it was") from error
+    if target.exists() and not target.is_file():
+        raise UsageError(f"{target} is no file: it was left as it was")
     if target.exists() and target.samefile(source):
         raise UsageError(f"KUBECONFIG names {source} itself; to add it to ~/.kube/config, `unset KUBECONFIG` first")
     try:

@@ -15,7 +15,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -187,6 +187,32 @@ def test_a_kubeconfig_that_cannot_be_added_to_is_left_as_it_is(
     assert says in capsys.readouterr().err
     assert own.read_bytes() == content.encode(errors="surrogateescape")
     assert own.stat().st_mode & 0o777 == mode
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "own"]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda own: own.symlink_to(own), "is a link that leads to itself: it was left as it was"),
+        (lambda own: os.mkfifo(own), "is no file: it was left as it was"),
+        (lambda own: own.mkdir(), "is no file: it was left as it was"),
+    ],
+    ids=["loop", "pipe", "folder"],
+)
+def test_merge_into_what_is_no_file_is_refused_at_once(
+    make: Callable[[pathlib.Path], object],
+    says: str,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data, own = Place(tmp_path / "data"), tmp_path / "own"
+    data.write_kubeconfig("https://127.0.0.1:1", Secret("word"))
+    make(own)
+    monkeypatch.setenv("KUBECONFIG", str(own))
+    assert main(["kubeconfig", "--merge", "--data-dir", str(data.folder)]) == 1
+    assert says in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "own"]
 
 
