@@ -36,13 +36,16 @@ Body = bytes | Iterable[bytes]
 class Answers:
     """How one call wants its answers.
 
+    Args:
+        streamed: they are the events of a watch.
+
     Raises:
         ApiError: 406, in no form there is; 400, an includeObject that is none.
     """
 
-    def __init__(self, call: Call, place: Place, clock: Clock) -> None:
+    def __init__(self, call: Call, place: Place, clock: Clock, *, streamed: bool = False) -> None:
         self._place, self._clock = place, clock
-        self.form: Form = form_of(call.headers.get("accept", ""))
+        self.form: Form = form_of(call.headers.get("accept", ""), streamed=streamed)
         self._include = call.query.get("includeObject") or "Metadata"
         if self._include not in ("None", "Metadata", "Object"):
             raise status.bad_request(f'invalid includeObject "{self._include}": None, Metadata or Object')

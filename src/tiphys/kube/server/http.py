@@ -216,7 +216,7 @@ class App:
         fields = call.query.get("fieldSelector", "")
         if place.name:
             fields = f"{fields},metadata.name={place.name}".lstrip(",")
-        answers = Answers(call, place, self._api.clock)
+        answers = Answers(call, place, self._api.clock, streamed=True)
         initial = call.query.get("sendInitialEvents")
         check_watch(call.query.get("resourceVersionMatch", ""), initial)
         watch = self._api.watch(

@@ -156,21 +156,23 @@ def is_true(text: str) -> bool:
     return text in ("1", "t", "T", "true", "TRUE", "True")
 
 
-def form_of(accept: str) -> Form:
-    """The first form of an Accept header that there is.
+def form_of(accept: str, *, streamed: bool = False) -> Form:
+    """The first form of an Accept header that there is; of a watch, whose events are lines, that is JSON only.
 
     Raises:
         ApiError: 406.
     """
+    yamls = () if streamed else _YAMLS
     for wanted in accept.split(",") if accept else ("*/*",):
         media, *parameters = (part.strip() for part in wanted.split(";"))
-        if media not in (_JSON, *_YAMLS, "*/*", "application/*"):
+        if media not in (_JSON, *yamls, "*/*", "application/*"):
             continue
         given = dict(parameter.partition("=")[::2] for parameter in parameters)
         shown = _SHOWN.get(given.get("as", ""))
         if shown is not None and (not shown or given.get("v", "v1") == "v1"):
-            return Form(shown, _YAML if media in _YAMLS else _JSON)
-    raise status.not_acceptable("only the following media types are accepted: application/json, application/yaml")
+            return Form(shown, _YAML if media in yamls else _JSON)
+    accepted = _JSON if streamed else f"{_JSON}, {_YAML}"
+    raise status.not_acceptable(f"only the following media types are accepted: {accepted}")
 
 
 async def body_of(call: Call) -> bytes:

@@ -203,6 +203,17 @@ def test_a_number_comes_back_as_clients_in_go_can_read_it(serving, kind, opened)
     serving(scenario)
 
 
+def test_a_watch_is_json_and_nothing_else(serving):
+    async def scenario(http) -> None:
+        refused = await http("GET", CONFIGMAPS + "?watch=1", headers={"accept": "application/yaml"})
+        assert (refused.code, refused.message.endswith("are accepted: application/json")) == (406, True)
+        several = {"accept": "application/yaml, application/json"}
+        watched = await http("GET", CONFIGMAPS + "?watch=1&timeoutSeconds=1", headers=several)
+        assert (watched.code, watched.header("content-type")) == (200, ["application/json"])
+
+    serving(scenario)
+
+
 def test_a_form_of_answer_that_is_not_made(serving):
     async def scenario(http) -> None:
         answer = await http("GET", CONFIGMAPS, headers={"accept": "text/html"})
