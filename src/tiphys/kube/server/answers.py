@@ -6,6 +6,7 @@ not even decoded.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -187,6 +188,7 @@ async def reply(
     await send({"type": "http.response.start", "status": code, "headers": about})
     while following is not None:
         await send({"type": "http.response.body", "body": part, "more_body": True})
+        await asyncio.sleep(0)  # others have their turn, and a client that has gone is noticed
         part, following = following, await _next(pieces, kind)
     await send({"type": "http.response.body", "body": part})
 

@@ -7,7 +7,7 @@ import pytest
 from tiphys.kit import yaml
 from tiphys.kit.codec import decode
 from tiphys.kube.objects.resources import RESOURCES
-from tiphys.kube.server.answers import Answers
+from tiphys.kube.server.answers import PIECE, Answers, reply
 from tiphys.kube.server.requests import BODY_LIMIT
 
 CONFIGMAPS = "/api/v1/namespaces/ns/configmaps"
@@ -201,6 +201,24 @@ def test_a_number_comes_back_as_clients_in_go_can_read_it(serving, kind, opened)
         assert b'"spec":{"a":2,' in patched.body
 
     serving(scenario)
+
+
+def test_others_have_their_turn_between_the_pieces_of_a_long_answer():
+    async def main() -> list[str]:
+        done: list[str] = []
+
+        async def send(message) -> None:
+            done.append("piece" if message["type"] == "http.response.body" else "head")
+
+        async def other() -> None:
+            done.append("other")
+
+        waiting = asyncio.create_task(other())
+        await reply(send, 200, (bytes(PIECE) for _ in range(5)))
+        await waiting
+        return done
+
+    assert asyncio.run(main()) == ["head", "piece", "other", *["piece"] * 4]
 
 
 def test_a_watch_is_json_and_nothing_else(serving):
