@@ -272,6 +272,14 @@ def test_chunks_are_never_sent(world: ObmWorld) -> None:
 
 @pytest.mark.conformance
 @each(*TAKES)
+def test_a_bmc_that_is_busy_at_one_get_in_five(world: ObmWorld) -> None:
+    world.bmc.set_faults(rules=[{"action": "answer", "status": 503, "method": "GET", "every": 5, "times": 0}])
+    assert world.update(world.image()).version == "99.1"
+    sound(world)
+
+
+@pytest.mark.conformance
+@each(*TAKES)
 def test_hiccups_on_the_way(world: ObmWorld) -> None:
     hiccup = {"action": "answer", "status": 503, "method": "GET", "path": "TaskService", "times": 3}
     again = {"action": "answer", "status": 500, "html": True, "method": "GET", "path": "Managers", "times": 2}

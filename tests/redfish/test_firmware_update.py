@@ -17,6 +17,7 @@ from tiphys.obm.errors import (
     RefusedIdentity,
     TimedOut,
     Unknown,
+    Unreachable,
     UpdateFailed,
     VersionUnchanged,
     WrongCredentials,
@@ -305,6 +306,25 @@ def test_a_hiccup_costs_no_session(plain: ObmWorld) -> None:
     plain.bmc.set_faults(rules=[hiccup])
     assert plain.update(plain.image()).outcome == "updated"
     assert plain.bmc.counters()["sessions"]["max"] == 1
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_bmc_that_is_busy_at_one_get_in_five_is_updated(plain: ObmWorld, status: int) -> None:
+    now_and_then = {"action": "answer", "status": status, "method": "GET", "every": 5, "times": 0}
+    plain.bmc.set_faults(rules=[now_and_then])
+    assert plain.update(plain.image()).outcome == "updated"
+    counted = plain.bmc.counters()
+    assert (counted["update_posts"], counted["sessions"]["max"]) == (1, 1)
+    assert counted["logins"]["wrong"] == 0
+
+
+def test_an_update_service_that_is_busy_is_not_called_missing(plain: ObmWorld) -> None:
+    for status in (500, 503):
+        busy = {"action": "answer", "status": status, "method": "GET", "path": "UpdateService", "times": 0}
+        plain.bmc.set_faults(rules=[busy])
+        with pytest.raises(Unreachable, match=f"answers {status}.*UpdateService"):
+            plain.update(plain.image())
+    assert plain.bmc.counters()["update_posts"] == 0
 
 
 def test_a_record_that_cannot_be_kept_after_the_image_is_no_success(

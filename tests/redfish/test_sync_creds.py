@@ -528,3 +528,12 @@ def test_a_proxy_of_the_environment_is_not_asked(plain: ObmWorld, monkeypatch: p
     for name in ("http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     assert plain.sync(NEW, OLD).outcome == "changed"
+
+
+@pytest.mark.parametrize(("status", "retry_after"), [(503, 0), (503, 2), (429, 0), (500, 0)])
+def test_a_bmc_that_is_busy_at_every_third_get_is_changed(world: ObmWorld, status: int, retry_after: int) -> None:
+    rule = {"action": "answer", "status": status, "retry_after": retry_after, "method": "GET", "every": 3, "times": 0}
+    world.bmc.set_faults(rules=[rule])
+    assert world.sync(NEW, OLD).outcome == "changed"
+    assert world.bmc.counters()["account_patches"] == 1
+    assert world.logins("wrong") <= 1

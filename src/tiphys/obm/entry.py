@@ -18,6 +18,7 @@ from tiphys.kit.redact import Secret
 from tiphys.obm.errors import LockedOut, ObmError, RefusedByBmc, RefusedIdentity, Unanswered, Unreachable
 from tiphys.obm.identity import ADVICE, Expected, bmc_name, differences, of_root, of_system, system_differences
 from tiphys.obm.journal import Journal
+from tiphys.obm.lease import HOLD_SECONDS
 from tiphys.obm.record import Identity, Policy
 from tiphys.obm.redfish import Redfish, SessionEnded
 from tiphys.obm.shapes import line, mappings, part, whole
@@ -51,6 +52,7 @@ def meet(bmc: Redfish, journal: Journal, target: Target) -> None:
         RefusedIdentity: it is another one; no secret has been sent.
         Unreachable: it does not answer.
     """
+    bmc.pause = lambda seconds: _wait(journal, seconds)
     record = journal.record
     shown = of_root(bmc.look())
     found = differences(target.expected, record.identity, shown)
@@ -68,6 +70,12 @@ def meet(bmc: Redfish, journal: Journal, target: Target) -> None:
         journal.write(**changes)
     shows = replaced(shown, fingerprint=bmc.transport.fingerprint)
     journal.bind(bmc_name(shows, bmc.transport.where), bmc.vendor.assumed_lockouts(bmc.root))
+
+
+def _wait(journal: Journal, seconds: float) -> None:
+    """Before a busy BMC is asked again: still believed alive."""
+    journal.hold(HOLD_SECONDS + seconds)
+    journal.pace.sleep(seconds)
 
 
 def attempt(
@@ -128,12 +136,17 @@ def learn(bmc: Redfish, journal: Journal, *, older_than: float = 0.0) -> Mapping
     now, known = journal.pace.now(), journal.bmc.policy
     if older_than and known is not None and now - known.at < dt.timedelta(seconds=older_than):
         return {}
-    service = bmc.maybe(bmc.link("AccountService", _ACCOUNT_SERVICE))
-    beside = bmc.maybe(bmc.vendor.policy_path())
+    try:
+        service = bmc.maybe(bmc.link("AccountService", _ACCOUNT_SERVICE))
+        beside = bmc.maybe(bmc.vendor.policy_path())
+        session = bmc.maybe(bmc.link("SessionService", "")) if "SessionService" in bmc.root else {}
+    except Unreachable as error:
+        if known is None or isinstance(error, SessionEnded | Unanswered):
+            raise
+        return {}  # too busy: what was read before stands
     if known is not None and not service and not beside:
         return service  # not readable now: what was read before stands
     told = bmc.vendor.policy(service, beside, now)
-    session = bmc.maybe(bmc.link("SessionService", "")) if "SessionService" in bmc.root else {}
     policy: Policy = replaced(told, session_timeout=max(0, whole(session.get("SessionTimeout")) or 0))
     if known is None or replaced(known, at=now) != policy or now - known.at > _REFRESHED_AFTER:
         journal.write_bmc(policy=policy)

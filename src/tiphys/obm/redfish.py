@@ -1,11 +1,15 @@
 """A conversation with one BMC: look at it as a stranger, log in, read, change, log out.
 
 One log-in is one request; whether one may be sent is decided by `journal`, never here. No body is logged.
+
+A BMC that is busy answers a GET with 503, 429 or 500 now and then. Asking again changes nothing, so it is asked again,
+a few times, when it says. That goes for GETs only: a log-in may be counted, and a change may have been made.
 """
 
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -25,6 +29,10 @@ _SESSIONS = "/redfish/v1/SessionService/Sessions"
 _SYSTEMS = "/redfish/v1/Systems"
 _PARTS = ("AccountService", "Chassis", "Managers", "Systems")  # AMI's root has none while it starts
 _MOST_PAGES = 50
+_NOT_NOW = (429, 502, 503, 504)
+_ASKED_AGAIN = dict.fromkeys(_NOT_NOW, 3) | {500: 1}  # some resources of real BMCs are 500 for good
+_LONGEST_PAUSE = 30.0
+_PATIENCE = 60.0
 _CONFIGURE_BASIC = (
     "if that is right, set `auth.DEVICE: basic` in its configuration (in the folder of --config, a file `auth.DEVICE` "
     "with the word basic): it is never tried by itself"
@@ -51,6 +59,8 @@ class Redfish:
         self.root: Mapping[str, Any] = {}
         self.vendor: Vendor = PLAIN
         self.denied: Callable[[], None] = lambda: None
+        self.pause: Callable[[float], None] = time.sleep
+        self._patience = _PATIENCE
         self._auth = auth
         self._headers: dict[str, str | Secret] = {}
         self._session = ""
@@ -62,9 +72,9 @@ class Redfish:
             Unreachable: no answer, or no Redfish.
             RefusedIdentity: the certificate is another one.
         """
-        answer = self.transport.get(_ROOT)
+        answer = self._get(_ROOT)
         if answer.status == 404:
-            answer = self.transport.get(_ROOT.rstrip("/"))  # the only form that some know
+            answer = self._get(_ROOT.rstrip("/"))  # the only form that some know
         body = answer.body
         if answer.status != 200:
             raise Unreachable(f"{self.transport.where} answers {explain(answer.status, body)} to its service root")
@@ -83,6 +93,7 @@ class Redfish:
             Unreachable: it was not sent, perhaps because the BMC is starting.
             RefusedByBmc: it has no sessions, and Basic is not configured; nothing was sent.
         """
+        self._patience = _PATIENCE
         if self._auth == "basic":
             return self._log_in_basic(user, password)
         path = path_of(part(self.root, "Links", "Sessions").get("@odata.id"))
@@ -111,13 +122,16 @@ class Redfish:
         """By a GET of what nobody may read without a log-in; where anybody may, it proves nothing."""
         headers = _basic(user, password)
         path = self.link("AccountService", "") or self.link("Systems", _SYSTEMS)
-        anybody = self.transport.get(path).ok
+        stranger = self._get(path)
+        if stranger.status in _ASKED_AGAIN:
+            said = explain(stranger.status, stranger.body)
+            raise Unreachable(f"{self.transport.where} does not tell who may read {path}: it answers {said}")
         answer = self.transport.send("GET", path, None, headers, kept=True)  # `get` might send it twice
         verdict = judge(answer.status, answer.body)
         if verdict.kind == "accepted":
             if answer.body is None:
                 return Verdict("unclear", f"{answer.status} to GET {path}, and no JSON object")
-            verdict = Verdict("accepted", open=anybody)
+            verdict = Verdict("accepted", open=stranger.ok)
         if verdict.right:
             self._headers = headers
         return verdict
@@ -145,7 +159,7 @@ class Redfish:
         Raises:
             SessionEnded: 401.
         """
-        answer = self._seen(self.transport.get(path, self._headers))
+        answer = self._seen(self._get(path, self._headers))
         if answer.status == 401:
             raise SessionEnded(f"{self.transport.where} no longer knows the session ({explain(401, answer.body)})")
         return answer
@@ -165,9 +179,17 @@ class Redfish:
         raise RefusedByBmc(said) if answer.status in (403, 404, 405) else Unreachable(said)
 
     def maybe(self, path: str) -> Mapping[str, Any]:
-        """A resource that may be missing or forbidden: then an empty one."""
-        answer = self.ask(path) if path else None
-        return answer.body if answer is not None and answer.status == 200 and answer.body is not None else {}
+        """A resource that may be missing or forbidden: then an empty one.
+
+        Raises:
+            Unreachable: the BMC is too busy to say so.
+        """
+        if not path:
+            return {}
+        answer = self.ask(path)
+        if answer.status in _NOT_NOW:
+            raise Unreachable(f"{self.transport.where} answers {explain(answer.status, answer.body)} to GET {path}")
+        return answer.body if answer.status == 200 and answer.body is not None else {}
 
     def members(self, path: str) -> list[str]:
         """The paths of a collection's members, over all its pages."""
@@ -202,10 +224,28 @@ class Redfish:
         sent = {**self._headers, **(headers or {})}
         return self._seen(self.transport.send(method, path, body, sent, timeout=timeout))
 
+    def _get(self, path: str, headers: Mapping[str, str | Secret] | None = None) -> Answer:
+        """A GET, again where the BMC is busy: as long as it says, else 1, 2, 4 s; a minute in all after a log-in."""
+        tried = 0
+        while True:
+            answer = self.transport.get(path, headers)
+            pause = max(_retry_after(answer), 2.0**tried)
+            if tried >= _ASKED_AGAIN.get(answer.status, 0) or pause > min(_LONGEST_PAUSE, self._patience):
+                return answer
+            tried += 1
+            self._patience -= pause
+            self.pause(pause)
+
     def _seen(self, answer: Answer) -> Answer:
         if answer.status == 401 and "Authorization" in self._headers:
             self.denied()
         return answer
+
+
+def _retry_after(answer: Answer) -> float:
+    """Seconds that it says; 0 = it does not, or it says a date."""
+    told = answer.headers.get("retry-after", "").strip()
+    return float(told) if told.isascii() and told.isdigit() and len(told) < 8 else 0.0
 
 
 def _basic(user: str, password: Secret) -> dict[str, str | Secret]:

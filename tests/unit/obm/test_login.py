@@ -20,6 +20,7 @@ from tiphys.obm.transport import Answer, Transport, Trust
 from tiphys.obm.verdict import Verdict
 
 ACCOUNT = "/redfish/v1/AccountService/Accounts/admin"
+SESSION_PATH = "/redfish/v1/SessionService/Sessions"
 SESSIONS = {"Links": {"Sessions": {"@odata.id": "/redfish/v1/SessionService/Sessions"}}}
 MESSAGE = {"MessageId": "Base.1.13.0.PasswordChangeRequired", "MessageArgs": [f"https://elsewhere{ACCOUNT}"]}
 MUST_CHANGE = {"error": {"@Message.ExtendedInfo": [MESSAGE]}}
@@ -45,6 +46,7 @@ class Scripted(Transport):
 
 def bmc_of(answers: dict[tuple[str, str], Answer], root: dict[str, Any], auth: Auth = "session") -> Redfish:
     bmc = Redfish(Scripted(answers), auth)
+    bmc.pause = lambda _: None
     bmc.root = root
     return bmc
 
@@ -268,3 +270,78 @@ def test_an_account_is_changed_where_it_says_it_is(said: str, path: str) -> None
     root = "/redfish/v1/AccountService/Accounts"
     there = accounts(Answer(200, {}, {"UserName": "admin", "@odata.id": f"{root}{said}"}))
     assert find_account(bmc_of(there, {}), "admin", Verdict("accepted")).path == f"{root}{path}"
+
+
+class Busy(Scripted):
+    """Answers like `Scripted`, but the first so many GETs with a status and, perhaps, when to come back."""
+
+    def __init__(self, times: int, status: int, after: str, answers: dict[tuple[str, str], Answer]) -> None:
+        super().__init__(answers)
+        self.left, self.status, self.after = times, status, after
+
+    def send(self, method: str, path: str, body: Any, headers: Any = None, **_: Any) -> Answer:
+        answer = super().send(method, path, body, headers)
+        if self.left and method == "GET":
+            self.left -= 1
+            return Answer(self.status, {"retry-after": self.after} if self.after else {}, None)
+        return answer
+
+
+def busy(times: int, status: int, after: str = "") -> tuple[Redfish, list[float]]:
+    pauses: list[float] = []
+    bmc = Redfish(Busy(times, status, after, {("GET", ACCOUNT): Answer(200, {}, {"UserName": "admin"})}))
+    bmc.pause = pauses.append
+    return bmc, pauses
+
+
+@pytest.mark.parametrize(
+    ("times", "status", "after", "pauses"),
+    [
+        (3, 503, "", [1, 2, 4]),
+        (1, 429, "20", [20]),
+        (1, 502, "0", [1]),
+        (1, 504, "tomorrow", [1]),
+        (1, 500, "", [1]),
+    ],
+)
+def test_what_a_busy_bmc_does_not_tell_is_asked_again_when_it_says(
+    times: int, status: int, after: str, pauses: list[float]
+) -> None:
+    bmc, paused = busy(times, status, after)
+    assert bmc.read(ACCOUNT)["UserName"] == "admin"
+    assert paused == pauses
+
+
+@pytest.mark.parametrize(("status", "after", "asked"), [(503, "", 4), (503, "31", 1), (503, "25", 3), (500, "", 2)])
+def test_a_bmc_that_stays_busy_is_given_up(status: int, after: str, asked: int) -> None:
+    bmc, _ = busy(99, status, after)
+    with pytest.raises(Unreachable, match=f"answers {status} to GET"):
+        bmc.read(ACCOUNT)
+    assert len(bmc.transport.sent) == asked  # type: ignore[attr-defined]
+
+
+def test_a_resource_that_a_busy_bmc_does_not_show_is_not_taken_for_missing() -> None:
+    bmc, _ = busy(99, 503)
+    with pytest.raises(Unreachable):
+        bmc.maybe(ACCOUNT)
+    bmc, _ = busy(99, 500)
+    assert bmc.maybe(ACCOUNT) == {}
+
+
+def test_no_log_in_and_no_change_is_sent_again_to_a_busy_bmc() -> None:
+    answers = {(method, path): Answer(503, {}, None) for method in ("POST", "PATCH") for path in ("/x", SESSION_PATH)}
+    bmc = bmc_of(answers, SESSIONS)
+    assert bmc.log_in("admin", PASSWORD).kind == "unread"
+    assert bmc.change("PATCH", "/x", {}).status == 503
+    assert bmc.change("POST", "/x", {}).status == 503
+    assert len(bmc.transport.sent) == 3  # type: ignore[attr-defined]
+
+
+def test_a_service_that_does_not_tell_whether_anybody_may_read_gets_no_password() -> None:
+    path = "/redfish/v1/AccountService"
+    transport = Busy(99, 503, "", {("GET", path): Answer(200, {}, {})})
+    bmc = Redfish(transport, "basic")
+    bmc.root, bmc.pause = {"AccountService": {"@odata.id": path}}, lambda _: None
+    with pytest.raises(Unreachable, match="who may read"):
+        bmc.log_in("admin", PASSWORD)
+    assert all("Authorization" not in headers for _, _, headers in transport.sent)

@@ -10,13 +10,14 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 
-from tiphys.obm.errors import RefusedByBmc
+from tiphys.obm.errors import RefusedByBmc, Unreachable
 from tiphys.obm.firmware.vendors import Maker, maker_of
 from tiphys.obm.firmware.vendors.base import Component, Progress
 from tiphys.obm.firmware.versions import same
 from tiphys.obm.redfish import Redfish
 from tiphys.obm.shapes import Json, line, part
 from tiphys.obm.transport import path_of
+from tiphys.obm.verdict import explain
 
 __all__ = ["View", "finished", "standing"]
 
@@ -62,8 +63,16 @@ class View:
         return self._maker or maker_of(self.bmc.root, {})
 
     def service(self) -> Json:
-        """UpdateService."""
-        service = self.bmc.maybe(self.service_path)
+        """UpdateService; empty where there is none.
+
+        Raises:
+            Unreachable: it cannot tell.
+        """
+        answer = self.bmc.ask(self.service_path)
+        if answer.status >= 500 and answer.status != 501:
+            said = explain(answer.status, answer.body)
+            raise Unreachable(f"{self.bmc.transport.where} answers {said} to GET {self.service_path}")
+        service = answer.body if answer.status == 200 and answer.body is not None else {}
         if service and self._maker is None:
             self._maker = maker_of(self.bmc.root, service)
         return service
