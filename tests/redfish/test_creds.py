@@ -77,6 +77,50 @@ def test_a_password_that_must_be_changed_is_drift(plain: ObmWorld) -> None:
     assert (ended.outcome, ended.reason) == ("drift", "change-required")
 
 
+def test_a_password_that_must_be_changed_as_403s_alone_tell(plain: ObmWorld) -> None:
+    plain.bmc.set_account("admin", must_change=True)
+    plain.bmc.set_faults(must_change_told="refusals")
+    ended = plain.check(OLD)
+    assert (ended.outcome, ended.reason) == ("drift", "change-required")
+    with pytest.raises(PolicyRejected, match="another password"):
+        plain.sync(OLD)
+
+
+def test_a_password_that_must_be_changed_as_the_account_alone_tells(plain: ObmWorld) -> None:
+    assert "PasswordChangeRequired" not in plain.check(OLD).message
+    plain.bmc.set_account("admin", must_change=True)
+    plain.bmc.set_faults(must_change_told="account")
+    plain.simulator.advance(90_000)  # it is asked once a day, with the BMC's rules
+    for look in (plain.check, plain.sync, plain.check):
+        ended = look(OLD)
+        assert (ended.outcome, ended.facts["passwordChangeRequired"]) == ("in-sync", True)
+        assert "PasswordChangeRequired" in ended.message
+    plain.sync(NEW)
+    ended = plain.check(NEW)
+    assert "passwordChangeRequired" not in ended.facts
+    assert "PasswordChangeRequired" not in ended.message
+    assert plain.bmc_record.policy is not None
+    assert plain.bmc_record.policy.must_change == ()
+
+
+def test_a_check_asks_nothing_of_the_account_when_it_has_a_moment_ago(plain: ObmWorld) -> None:
+    plain.check(OLD)
+    plain.bmc.reset_counters()
+    plain.check(OLD)
+    assert plain.bmc.counters()["requests"] == 5  # root, log-in, Systems, the System, log-out
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_a_changed_password_of_a_machine_that_cannot_be_read_yet_is_unverified(plain: ObmWorld, status: int) -> None:
+    plain.bmc.set_account("admin", must_change=True)
+    rule = {"action": "answer", "status": status, "method": "GET", "path": "Systems", "times": 0}
+    plain.bmc.set_faults(rules=[rule])
+    with pytest.raises(ChangedUnverified, match="whose BMC this is"):
+        plain.sync(NEW, OLD)
+    plain.bmc.clear_faults()
+    assert plain.sync(NEW, OLD).outcome == "in-sync"
+
+
 def test_a_check_leaves_what_is_pending_alone(plain: ObmWorld) -> None:
     plain.bmc.set_faults(rules=[{"action": "lose-request", "method": "PATCH"}])
     with pytest.raises(Unknown):

@@ -62,6 +62,14 @@ def must_change(world: ObmWorld) -> None:
     world.bmc.set_account(world.user, must_change=True)
 
 
+def must_change_unsaid(told: str) -> Callable[[ObmWorld], None]:
+    def unsaid(world: ObmWorld) -> None:
+        must_change(world)
+        world.bmc.set_faults(must_change_told=told)
+
+    return unsaid
+
+
 def default_in_use(world: ObmWorld) -> None:
     world.bmc.set_faults(refuses_default_password=True)
     world.bmc.set_account("root", password="calvin")
@@ -114,6 +122,8 @@ FAULTS = {
     "etag-strong-required": Fault("drift changed changed", faults(etag="strong", if_match_required=True)),
     "etag-time-required": Fault("drift changed changed", faults(etag="time", if_match_required=True)),
     "must-change": Fault("drift changed changed", must_change, again="in-sync changed"),
+    "must-change-by-403s": Fault("drift changed changed", must_change_unsaid("refusals"), again="in-sync changed"),
+    "must-change-by-account": Fault("drift changed changed", must_change_unsaid("account"), again="in-sync changed"),
     "default-in-use": Fault("drift changed changed", default_in_use, on=DELLS, password="calvin"),
     "log-in-503": Fault(GONE, rule("answer", "POST", "Sessions", status=503, times=0), arrives=0),
     "log-in-500-html": Fault(GONE, rule("answer", "POST", "Sessions", status=500, html=True, times=0), arrives=0),

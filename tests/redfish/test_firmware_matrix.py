@@ -301,7 +301,9 @@ def test_an_update_that_takes_the_password_away(world: ObmWorld) -> None:
     assert world.logins("blocked") == 0
     world.simulator.advance(7200)
     world.bmc.set_account(world.user, password=OLD, must_change=True)
-    assert "changed since the update was sent" in str(fails(world, Unknown, image))
+    for told in ("log-in", "refusals"):
+        world.bmc.set_faults(must_change_told=told)
+        assert "changed since the update was sent" in str(fails(world, Unknown, image))
     world.bmc.set_account(world.user, password=OLD, must_change=False)
     assert world.update(image).version == "99.1"
     sound(world)

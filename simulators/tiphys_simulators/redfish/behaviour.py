@@ -167,6 +167,9 @@ class Behaviour:
             the way out is a PATCH of the OEM attributes.
         must_change_hides_account: while its password must be changed first, an account may not even read itself; only
             its PATCH is taken (XCC).
+        must_change_told: how an account hears that its password must be changed first: in the answer to its `log-in`,
+            and by 403 to all else; by these `refusals` alone; or only by its `account`'s PasswordChangeRequired, while
+            it may do everything.
         own_change_ends_sessions: changing an account's password closes its sessions, that of the caller included.
         max_sessions: at once; 0 = no limit.
         session_limit_status: 503, 401 or 400 when the limit is reached.
@@ -209,6 +212,7 @@ class Behaviour:
     password: PasswordPolicy = field(default_factory=PasswordPolicy)
     refuses_default_password: bool = False
     must_change_hides_account: bool = False
+    must_change_told: Literal["log-in", "refusals", "account"] = "log-in"
     own_change_ends_sessions: bool = False
     max_sessions: int = 16
     session_limit_status: int = 503

@@ -239,6 +239,8 @@ class BmcService:
     def _allowed_before_change(self, request: Request, account: Account) -> bool:
         """Whether somebody whose password must be changed first may send this."""
         path, behaviour = request.path.rstrip("/"), self.bmc.behaviour
+        if behaviour.must_change_told == "account":
+            return True
         if path == self.bmc.account_path(account):
             read = request.method in ("GET", "HEAD") and not behaviour.must_change_hides_account
             return read or request.method == "PATCH"

@@ -73,7 +73,7 @@ def _log_in(exchange: Exchange) -> Response:
     account = bmc.login(credentials["UserName"], credentials["Password"], request.source, "session")
     session = bmc.open_session(account, request.source)
     body = _body(session)
-    if account.must_change:
+    if account.must_change and bmc.behaviour.must_change_told == "log-in":
         required = Message("PasswordChangeRequired", (bmc.account_path(account),))
         body["@Message.ExtendedInfo"] = [extended_info(required, bmc.personality.dialect.base_registry)]
     headers = {"X-Auth-Token": session.token}

@@ -36,6 +36,7 @@ class Account:
         etag: "" = it has none or may not be read.
         role: RoleId; "" = not told.
         types: AccountTypes: IPMI, Redfish, WebUI, …; empty = not told.
+        must_change: it says that its password must be changed; some let it do everything all the same.
     """
 
     path: str
@@ -43,6 +44,7 @@ class Account:
     locked: bool = False
     role: str = ""
     types: tuple[str, ...] = ()
+    must_change: bool = False
 
     @property
     def ipmi(self) -> bool:
@@ -88,6 +90,7 @@ def _found(bmc: Redfish, username: str, service: Mapping[str, Any] | None = None
             answer.body.get("Locked") is True,
             line(answer.body.get("RoleId")),
             tuple(texts(answer.body.get("AccountTypes"))),
+            answer.body.get("PasswordChangeRequired") is True,
         )
     if unread:
         raise _not_found_yet(bmc, username, unread)

@@ -25,7 +25,7 @@ from tiphys.obm.shapes import line, mappings, part, whole
 from tiphys.obm.transport import path_of
 from tiphys.obm.verdict import Verdict
 
-__all__ = ["Target", "attempt", "check_system", "learn", "meet"]
+__all__ = ["REFRESHED_AFTER", "Target", "attempt", "check_system", "learn", "meet"]
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +34,8 @@ _SYSTEMS = "/redfish/v1/Systems"
 _CHASSIS = "/redfish/v1/Chassis"
 _MOST_SYSTEMS = 8
 _MOST_CHASSIS = 16
-_REFRESHED_AFTER = dt.timedelta(hours=6)
+REFRESHED_AFTER = dt.timedelta(hours=6)
+"""How old rules on record may be that have not changed since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +148,9 @@ def learn(bmc: Redfish, journal: Journal, *, older_than: float = 0.0) -> Mapping
     if known is not None and not service and not beside:
         return service  # not readable now: what was read before stands
     told = bmc.vendor.policy(service, beside, now)
-    policy: Policy = replaced(told, session_timeout=max(0, whole(session.get("SessionTimeout")) or 0))
-    if known is None or replaced(known, at=now) != policy or now - known.at > _REFRESHED_AFTER:
+    timeout = max(0, whole(session.get("SessionTimeout")) or 0)
+    policy: Policy = replaced(told, session_timeout=timeout, must_change=known.must_change if known else ())
+    if known is None or replaced(known, at=now) != policy or now - known.at > REFRESHED_AFTER:
         journal.write_bmc(policy=policy)
     return service
 

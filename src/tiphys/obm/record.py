@@ -102,6 +102,7 @@ class Policy(Struct, frozen=True):
         local_accounts: `LocalAccountAuth`: Enabled, Disabled, LocalFirst, Fallback; "" = not told.
         directories: directory services that are in use.
         locked_down: system lockdown is on: it refuses changes.
+        must_change: accounts that said of themselves that their password must be changed, and were let in.
     """
 
     at: dt.datetime
@@ -112,6 +113,7 @@ class Policy(Struct, frozen=True):
     local_accounts: str = ""
     directories: tuple[str, ...] = ()
     locked_down: bool = False
+    must_change: tuple[str, ...] = ()
 
 
 class Rotation(Struct, frozen=True):

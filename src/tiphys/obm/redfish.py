@@ -18,9 +18,9 @@ from tiphys.obm.errors import ObmError, RefusedByBmc, Unreachable
 from tiphys.obm.shapes import mappings, part
 from tiphys.obm.transport import Answer, Body, Transport, path_of
 from tiphys.obm.vendors import PLAIN, Vendor, vendor_of
-from tiphys.obm.verdict import Verdict, explain, judge
+from tiphys.obm.verdict import Verdict, change_required, explain, judge
 
-__all__ = ["Auth", "Redfish", "SessionEnded"]
+__all__ = ["Auth", "ChangeRequired", "Redfish", "SessionEnded"]
 
 Auth = Literal["session", "basic"]
 
@@ -41,6 +41,18 @@ _CONFIGURE_BASIC = (
 
 class SessionEnded(Unreachable):
     """The BMC no longer knows the session; a new log-in is needed."""
+
+
+class ChangeRequired(RefusedByBmc):
+    """The BMC has let somebody in whose password must be changed first, and says so only now.
+
+    Attributes:
+        account: its path, "" = not named.
+    """
+
+    def __init__(self, message: str, account: str) -> None:
+        super().__init__(message)
+        self.account = account
 
 
 class Redfish:
@@ -168,12 +180,20 @@ class Redfish:
         """A resource that must be there.
 
         Raises:
+            ChangeRequired: it may not be read before the password is changed.
             RefusedByBmc: it may not be read, or does not exist.
             Unreachable: any other answer.
         """
         answer = self.ask(path)
         if answer.status == 200 and answer.body is not None:
             return answer.body
+        named = change_required(answer.body) if answer.status == 403 else None
+        if named is not None:
+            raise ChangeRequired(
+                f"{self.transport.where} wants the password changed before it shows {path}: run obm-sync-creds "
+                "(`creds sync` or `creds rotate`)",
+                named,
+            )
         what = "what is no JSON" if answer.status == 200 else explain(answer.status, answer.body)
         said = f"{self.transport.where} answers {what} to GET {path}"
         raise RefusedByBmc(said) if answer.status in (403, 404, 405) else Unreachable(said)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from tiphys.obm.shapes import line, mappings, texts
 from tiphys.obm.transport import path_of
 
-__all__ = ["Verdict", "explain", "judge", "message_ids", "messages"]
+__all__ = ["Verdict", "change_required", "explain", "judge", "message_ids", "messages"]
 
 _SESSION_LIMITS = ("SessionLimitExceeded", "RAC0218")
 # iLO (registry iLO.2) answers so to a miss that is followed by a delay, and unread to a log-in that does not wait for
@@ -56,7 +56,7 @@ class Verdict:
 
 def judge(status: int, body: Any) -> Verdict:
     """The verdict on a POST to Sessions, or on a GET with Basic credentials."""
-    change = _change_required(body)
+    change = change_required(body)
     if change is not None and status in (200, 201, 403):
         return Verdict("change-required", "the password must be changed first", change)
     if status in (200, 201):
@@ -106,7 +106,8 @@ def _seconds(body: Any) -> float:
     return min(max(numbers, default=0.0), _LONGEST_BLOCK)
 
 
-def _change_required(body: Any) -> str | None:
+def change_required(body: Any) -> str | None:
+    """The path of the account whose password must be changed first; "" = it is not named, None = none must."""
     for message in messages(body):
         if str(message.get("MessageId") or "").rpartition(".")[2] == "PasswordChangeRequired":
             named = next(iter(texts(message.get("MessageArgs"))), "")

@@ -128,8 +128,13 @@ def _verify(work: Work, change: Change, answered: Answered) -> str:
         return "the password was changed and accepted, and the BMC already wants another one"
     if not change.checked:
         done = "Its password was changed; it had not let itself be read before that"
-        check_system(work.bmc, work.journal, work.target, done=done)
-        learn(work.bmc, work.journal)
+        try:
+            check_system(work.bmc, work.journal, work.target, done=done)
+            learn(work.bmc, work.journal)
+        except (RefusedByBmc, Unreachable) as error:
+            raise ChangedUnverified(
+                f"the password was changed and accepted, and whose BMC this is cannot be read yet: {error}"
+            ) from error
     how = "" if answered != "unanswered" else "; the answer to the change got lost"
     return f"the password was changed, and a new log-in with it was accepted{how}"
 

@@ -8,9 +8,9 @@ from typing import Any
 from tiphys.kit.clock import rfc3339
 from tiphys.obm.candidates import Candidate, Wanted, candidates
 from tiphys.obm.creds.ended import Ended, Work
-from tiphys.obm.creds.entrance import UNKNOWN, get_in
+from tiphys.obm.creds.entrance import MUST_CHANGE, UNKNOWN, get_in, learn_of, seen
 from tiphys.obm.creds.plan import lockouts_as_facts, policy_as_facts
-from tiphys.obm.entry import attempt, check_system, learn, meet
+from tiphys.obm.entry import attempt, meet
 from tiphys.obm.errors import NothingKnown, WrongCredentials
 from tiphys.obm.journal import Journal, Ledger
 from tiphys.obm.record import Passwords
@@ -60,19 +60,22 @@ def _most_telling(row: list[Candidate], wanted: Wanted, known: Passwords) -> Can
 
 
 def _seen(work: Work, wanted: Wanted, ledger: Ledger, candidate: Candidate, verdict: Verdict) -> Ended:
+    verdict = seen(work, verdict)
     facts: dict[str, Any] = {"accepted": {"user": candidate.user, "password": candidate.origin}}
     if verdict.kind == "change-required":
         message = f"the password {candidate.origin} is right, and {work.where} wants it changed before anything else"
         return Ended("drift", False, message, "change-required", facts)
-    check_system(work.bmc, work.journal, work.target)
-    learn(work.bmc, work.journal, older_than=_DAY)
+    must_change = learn_of(work, candidate.user, older_than=_DAY)
+    if must_change:
+        facts["passwordChangeRequired"] = True
     if candidate.user == wanted.username:
         # Only what a log-in has shown: a pending one that was refused may still be on its way.
         known, right = ledger.passwords, candidate.password
         if right == known.pending or not known.pending:
             ledger.write(known.confirmed(candidate.user, right))
         if right == wanted.password:
-            return Ended("in-sync", False, "the password on record works", facts=facts)
+            message = f"the password on record works{MUST_CHANGE if must_change else ''}"
+            return Ended("in-sync", False, message, facts=facts)
     message = f"the password on record is not in force; the one {candidate.origin} is"
     return Ended("drift", False, message, "other-password", facts)
 
@@ -110,10 +113,9 @@ def verify(work: Work, user: str) -> Ended:
             raise WrongCredentials(
                 f"{work.where} refuses the current password of the ledger for {user!r} ({verdict.detail}){pending}"
             )
-        if verdict.kind == "change-required":
+        if seen(work, verdict).kind == "change-required":
             message = f"the current password is right, and {work.where} wants it changed before anything else"
             return Ended("drift", False, message, "change-required")
-        check_system(work.bmc, work.journal, work.target)
         return Ended("in-sync", False, "a new log-in with the current password of the ledger was accepted")
     finally:
         work.bmc.log_out()

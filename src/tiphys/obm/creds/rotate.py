@@ -19,10 +19,10 @@ from tiphys.obm.accounts import Account, find_account
 from tiphys.obm.candidates import Candidate, Wanted, candidates
 from tiphys.obm.creds.change import Change, carry_out
 from tiphys.obm.creds.ended import Ended, Work
-from tiphys.obm.creds.entrance import get_in
+from tiphys.obm.creds.entrance import get_in, seen
 from tiphys.obm.creds.generate import fits, generate
 from tiphys.obm.creds.plan import plan_of
-from tiphys.obm.entry import attempt, check_system, learn, meet
+from tiphys.obm.entry import attempt, learn, meet
 from tiphys.obm.errors import LockedDown, PolicyRejected, RefusedByBmc
 from tiphys.obm.journal import Ledger
 from tiphys.obm.record import Rotation, Rules
@@ -75,10 +75,8 @@ def rotate(work: Work, order: Order, *, dry_run: bool = False) -> Ended:
             return _finish(work, order, ledger, ledger.passwords.pending, dry_run=dry_run)
         row = candidates(order.given, doors.passwords, bmc.vendor.factory())
         used, verdict = get_in(work, doors, row)
-        service: Mapping[str, Any] = {}
-        if verdict.kind == "accepted":
-            check_system(bmc, journal, work.target)
-            service = learn(bmc, journal)
+        verdict = seen(work, verdict)
+        service: Mapping[str, Any] = learn(bmc, journal) if verdict.kind == "accepted" else {}
         if _is_unfinished(work, order, ledger, used) and verdict.kind == "accepted":
             return _finish(work, order, ledger, used.password, dry_run=dry_run)
         _may_be_changed(work, order, used, verdict)

@@ -10,9 +10,9 @@ from tiphys.obm.accounts import Account, check_policy, find_account, unlock
 from tiphys.obm.candidates import Candidate, Wanted, candidates
 from tiphys.obm.creds.change import Change, carry_out
 from tiphys.obm.creds.ended import Ended, Work
-from tiphys.obm.creds.entrance import get_in
+from tiphys.obm.creds.entrance import MUST_CHANGE, get_in, learn_of, seen
 from tiphys.obm.creds.plan import plan_of
-from tiphys.obm.entry import attempt, check_system, learn, meet
+from tiphys.obm.entry import attempt, learn, meet
 from tiphys.obm.errors import LockedDown, PolicyRejected, RefusedByBmc, Superseded, WrongCredentials
 from tiphys.obm.journal import Ledger
 from tiphys.obm.verdict import Verdict
@@ -36,8 +36,7 @@ def sync(work: Work, wanted: Wanted, *, dry_run: bool = False, undo_rotation: bo
     try:
         meet(bmc, journal, work.target)
         candidate, verdict = get_in(work, ledger, candidates(wanted, ledger.passwords, bmc.vendor.factory()))
-        if verdict.kind == "accepted":
-            check_system(bmc, journal, work.target)
+        verdict = seen(work, verdict)
         in_sync = candidate.user == wanted.username and candidate.password == wanted.password
         if in_sync and verdict.kind == "accepted":
             return _in_sync(work, wanted, ledger, dry_run=dry_run)
@@ -49,14 +48,18 @@ def sync(work: Work, wanted: Wanted, *, dry_run: bool = False, undo_rotation: bo
 
 
 def _in_sync(work: Work, wanted: Wanted, ledger: Ledger, *, dry_run: bool) -> Ended:
-    learn(work.bmc, work.journal)
+    must_change = learn_of(work, wanted.username)
+    more = MUST_CHANGE if must_change else ""
+    facts = {"passwordChangeRequired": True} if must_change else {}
     interrupted = ledger.passwords.pending == wanted.password
     if interrupted and dry_run:  # the run that is to say "changed" is the next one
-        return Ended("in-sync", False, "the password on record works; an earlier run had changed it")
+        return Ended(
+            "in-sync", False, f"the password on record works; an earlier run had changed it{more}", facts=facts
+        )
     ledger.write(ledger.passwords.confirmed(wanted.username, wanted.password))
     if interrupted:
         return Ended("changed", True, "an earlier run had changed the password; a new log-in with it was accepted")
-    return Ended("in-sync", False, "the password on record works")
+    return Ended("in-sync", False, f"the password on record works{more}", facts=facts)
 
 
 def _not_superseded(work: Work, wanted: Wanted, ledger: Ledger, candidate: Candidate) -> None:

@@ -18,7 +18,7 @@ from tiphys.obm.entry import Target, attempt, check_system, learn, meet
 from tiphys.obm.errors import LockedOut, RefusedByBmc, TimedOut, Unknown, Unreachable, WrongCredentials
 from tiphys.obm.journal import Journal
 from tiphys.obm.record import UpdateRecord
-from tiphys.obm.redfish import Redfish, SessionEnded
+from tiphys.obm.redfish import ChangeRequired, Redfish, SessionEnded
 
 __all__ = ["Access"]
 
@@ -102,11 +102,17 @@ class Access:
                 "perhaps the update took it away. Run obm-sync-creds, then this again: it looks first"
             ) from error
         if verdict.kind == "change-required":
-            raise Unknown(
-                f"{where} wants the password of {self.user!r} changed since the update was sent. Run obm-sync-creds, "
-                "then this again: it looks first"
-            )
-        return check_system(self.bmc, self.journal, self.target, done="The update was sent before")
+            raise self._taken_away()
+        try:
+            return check_system(self.bmc, self.journal, self.target, done="The update was sent before")
+        except ChangeRequired as error:
+            raise self._taken_away() from error
+
+    def _taken_away(self) -> Unknown:
+        return Unknown(
+            f"{self.bmc.transport.where} wants the password of {self.user!r} changed since the update was sent. Run "
+            "obm-sync-creds, then this again: it looks first"
+        )
 
     @property
     def update(self) -> UpdateRecord:
