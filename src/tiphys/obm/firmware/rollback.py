@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tiphys.obm.errors import CheckRefused, Unknown
 from tiphys.obm.firmware.access import Access
@@ -55,7 +56,11 @@ def rollback(access: Access, rules: Rules, *, version: str = "", post_again: boo
         ):
             raise obstacle
         intended = UpdateRecord(previous.version, "", access.journal.pace.now(), "prepared", before)
-        return steps.send(intended, way, lambda: _request(previous))
+        ended = steps.send(intended, way, lambda: _request(previous))
+        if version:
+            return ended
+        forward = f"another rollback goes to {before} again, unless --firmware-version names the one that is meant"
+        return replace(ended, message=f"{ended.message}; {forward}")
     finally:
         access.bmc.log_out()
 
