@@ -107,6 +107,13 @@ def test_a_redirect_to_the_image_is_followed(world: ObmWorld) -> None:
         assert update(world, url).outcome == "updated"
 
 
+def test_a_password_in_a_redirect_is_not_told(world: ObmWorld) -> None:
+    moved = page(302, Location="http://user:hunter2@127.0.0.1:1/x")
+    with serving(moved) as url, pytest.raises(ImageUnavailable) as caught:
+        update(world, url)
+    assert "hunter2" not in str(caught.value)
+
+
 def test_a_server_that_drips_holds_nobody_beyond_the_time_given(world: ObmWorld) -> None:
     """And each drop is a sign of life: a portion that never gets full must not cost the hold on the BMC."""
     taken = threading.Event()

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import http.client
 import os
+import re
 import stat
 import urllib.error
 import urllib.request
@@ -25,6 +26,7 @@ __all__ = ["Image", "digest_of", "download", "local", "name_of"]
 _PORTION = 1 << 18
 _SILENCE_SECONDS = 60
 _LARGEST = 4 << 30
+_WHO = re.compile(r"[^\s/'\"]+@")
 _HANDLERS = (  # those of urllib, but for FTP, files and data
     urllib.request.ProxyHandler,
     urllib.request.HTTPHandler,
@@ -145,7 +147,8 @@ def _asked(url: str, shown: str) -> http.client.HTTPResponse:
         raise ImageUnavailable(f"{shown} answers {error.code} {line(error.reason)}".rstrip()) from error
     except (OSError, http.client.HTTPException, ValueError) as error:  # the last: a redirect to no URL
         reason = getattr(error, "reason", error)
-        raise ImageUnavailable(f"{shown} cannot be fetched: {line(str(reason))}") from error
+        said = _WHO.sub("***@", line(str(reason)))  # of a URL to which it was redirected
+        raise ImageUnavailable(f"{shown} cannot be fetched: {said}") from error
     if not isinstance(answer, http.client.HTTPResponse):
         raise ImageUnavailable(f"{shown} leads to something that is not fetched by HTTP")
     coding = line(answer.headers.get("Content-Encoding"), 40)

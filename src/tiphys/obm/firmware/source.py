@@ -78,6 +78,7 @@ class Source:
             return self._local()
         if not self.url:
             return None
+        _check_url(self.url, "--firmware-url")
         parts = urlsplit(self.url)
         url = urlunsplit(parts._replace(fragment=""))
         beside = _fragment(self.url)

@@ -23,6 +23,8 @@ def test_an_url_brings_its_version_and_digest_from_the_options_its_fragment_or_a
     [
         Source(URL), Source(URL, "1"), Source(URL, "", SHA), Source("ftp://x/y", "1", SHA),
         Source("/etc/passwd", "1", SHA), Source("https://user:secret@x/y", "1", SHA), Source(URL, "1", "abc"),
+        Source("https://user:secret@[x/y", "1", SHA), Source("https://user:secret@x/y"),
+        Source("https://[x]/y", "1", SHA),
     ],
 )  # fmt: skip
 def test_an_url_that_cannot_be_used(source: Source) -> None:
