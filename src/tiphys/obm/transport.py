@@ -10,9 +10,11 @@ no other end's time limit for idle ones leaves open whether it has arrived.
 
 from __future__ import annotations
 
+import base64
 import codecs
 import functools
 import hashlib
+import html
 import json
 import socket
 import ssl
@@ -112,11 +114,12 @@ class Transport:
             Unreachable: no answer.
             RefusedIdentity: another certificate, or a redirect.
         """
+        secrets = _written(_carried(headers or {}))
         answer = self._get(path, headers or {})
         moved = answer.headers.get("location", "")
         if 300 < answer.status < 400 and self._same_but_for_a_slash(path, moved):
-            return self._settled(self._get(path_of(moved), headers or {}), "GET", path)
-        return self._settled(answer, "GET", path)
+            answer = self._get(path_of(moved), headers or {})
+        return self._settled(answer, "GET", path, secrets)
 
     def send(
         self,
@@ -146,9 +149,7 @@ class Transport:
         answer = self._exchange(
             connection or self._connect(), method, path, body, headers or {}, timeout or self.timeout, keep=kept
         )
-        if isinstance(body, Mapping):
-            _hide(answer.body, _secrets(body))
-        return self._settled(answer, method, path)
+        return self._settled(answer, method, path, _written([*_secrets(body), *_carried(headers or {})]))
 
     def close(self) -> None:
         """Let go of the kept connection."""
@@ -173,9 +174,16 @@ class Transport:
         """`/redfish/v1` and `/redfish/v1/`: some services know only one of them; both are on this BMC."""
         return path_of(moved).rstrip("/") == path.rstrip("/") and urlsplit(moved).hostname in (None, self.address)
 
-    def _settled(self, answer: Answer, method: str, path: str) -> Answer:
+    def _settled(self, answer: Answer, method: str, path: str, secrets: list[str]) -> Answer:
+        """An answer that may be told of.
+
+        Args:
+            secrets: of the request.
+        """
+        if secrets:
+            _hide(answer.body, secrets)
         if 300 <= answer.status < 400:
-            to = answer.headers.get("location", "nowhere")
+            to = _without(secrets, answer.headers.get("location", "nowhere"))
             raise RefusedIdentity(f"{self.where} redirects {method} {path} to {to!r}; it was not followed")
         return answer
 
@@ -282,6 +290,31 @@ def _secrets(value: Any) -> list[str]:
     return []
 
 
+def _carried(headers: Mapping[str, str | Secret]) -> list[str]:
+    """The secrets in headers: of Basic both what is written there and the password."""
+    found = []
+    for value in headers.values():
+        text = value.reveal() if isinstance(value, Secret) else ""
+        if text.startswith("Basic "):
+            pair = text.removeprefix("Basic ")
+            found += [pair, base64.b64decode(pair).decode().partition(":")[2]]
+        else:
+            found.append(text.removeprefix("sessionKey="))
+    return [secret for secret in found if secret]
+
+
+def _written(secrets: list[str]) -> list[str]:
+    """As they are, and as they stand in a URL or in HTML."""
+    ways = {form for secret in secrets for form in (secret, quote(secret), quote(secret, safe=""), html.escape(secret))}
+    return sorted(ways, key=len, reverse=True)
+
+
+def _without(secrets: list[str], text: str) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
+
+
 def _hide(value: Any, secrets: list[str]) -> None:
     """Take the secrets of a request out of the messages of its answer: some BMCs quote the value they refuse."""
     if isinstance(value, list):
@@ -290,8 +323,7 @@ def _hide(value: Any, secrets: list[str]) -> None:
     elif isinstance(value, dict):
         for name, entry in value.items():
             if isinstance(entry, str) and name.casefold() == "message":
-                for secret in secrets:
-                    value[name] = value[name].replace(secret, "***")
+                value[name] = _without(secrets, entry)
             else:
                 _hide(entry, secrets)
 

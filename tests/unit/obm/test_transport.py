@@ -1,17 +1,21 @@
 """What the transport does to paths and to answers."""
 
+import base64
 import contextlib
 import gzip
+import html
 import socket
 import threading
 import zlib
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from tiphys.kit.redact import Secret
-from tiphys.obm.errors import Unreachable
-from tiphys.obm.transport import Transport, Trust, _hide, _json, _secrets, _unpacked, path_of
+from tiphys.obm.errors import RefusedIdentity, Unreachable
+from tiphys.obm.transport import Answer, Transport, Trust, _hide, _json, _secrets, _unpacked, path_of
+from tiphys.obm.verdict import explain
 from tiphys.obm.wire import LARGEST_ANSWER, Reply
 
 
@@ -39,6 +43,54 @@ def test_a_message_that_quotes_the_password_does_not() -> None:
     _hide(body, _secrets({"Password": Secret("hunter2"), "Attributes": {"x": Secret("")}}))
     assert body["error"]["@Message.ExtendedInfo"][0]["Message"] == "The value *** is bad"
     assert body["UserName"] == "hunter2"  # what is looked up by it must stay
+
+
+class Quoting(Transport):
+    """A BMC that answers whatever it was sent, as it is, in HTML and in a URL."""
+
+    def _connect(self) -> Any:
+        return None
+
+    def _exchange(self, connection: Any, method: str, path: str, *sent: Any, **_: Any) -> Answer:
+        shown = [v.reveal() for part in sent[:2] for v in (part or {}).values() if isinstance(v, Secret)]
+        told = " ".join(base64.b64decode(text[6:]).decode() if text.startswith("Basic ") else text for text in shown)
+        texts = [*shown, told, html.escape(told), quote(told, safe="")]
+        body = {"error": {"@Message.ExtendedInfo": [{"Message": text} for text in texts]}}
+        return Answer(307 if path == "/moved" else 400, {"location": f"https://x/?{quote(told)}"}, body)
+
+
+PASSWORD = Secret("hunter&2 <x>/y")
+BASIC = Secret("Basic " + base64.b64encode(b"root:" + PASSWORD.reveal().encode()).decode())
+
+
+TOKEN = Secret("t0ken-of-a-session")
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "body"),
+    [
+        ("GET", {"Authorization": BASIC}, None),
+        ("GET", {"X-Auth-Token": TOKEN}, None),
+        ("PATCH", {"Authorization": BASIC}, {"Password": Secret("another")}),
+        ("POST", {"Cookie": Secret(f"sessionKey={TOKEN.reveal()}")}, None),
+        ("POST", {}, {"UserName": "root", "Password": PASSWORD}),
+    ],
+)
+def test_what_a_bmc_quotes_of_a_request_is_told_without_its_secrets(
+    method: str, headers: dict[str, Any], body: dict[str, Any] | None
+) -> None:
+    way = Quoting("192.0.2.1", 443, Trust())
+
+    def ask(path: str) -> Answer:
+        return way.get(path, headers) if method == "GET" else way.send(method, path, body, headers)
+
+    told = explain(400, ask("/refused").body)
+    with pytest.raises(RefusedIdentity) as caught:
+        ask("/moved")
+    for text in (told, str(caught.value)):
+        assert "***" in text
+        for secret in ("hunter", "t0ken", BASIC.reveal()[6:]):
+            assert secret not in text
 
 
 @pytest.mark.parametrize(
