@@ -115,7 +115,7 @@ def test_a_changed_password_of_a_machine_that_cannot_be_read_yet_is_unverified(p
     plain.bmc.set_account("admin", must_change=True)
     rule = {"action": "answer", "status": status, "method": "GET", "path": "Systems", "times": 0}
     plain.bmc.set_faults(rules=[rule])
-    with pytest.raises(ChangedUnverified, match="whose BMC this is"):
+    with pytest.raises(ChangedUnverified, match="not seen to be the right machine"):
         plain.sync(NEW, OLD)
     plain.bmc.clear_faults()
     assert plain.sync(NEW, OLD).outcome == "in-sync"

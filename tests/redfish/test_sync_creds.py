@@ -16,6 +16,7 @@ from tiphys.obm.errors import (
     Busy,
     ChangedUnverified,
     LockedOut,
+    ObmError,
     PolicyRejected,
     RefusedByBmc,
     RefusedIdentity,
@@ -323,6 +324,32 @@ def test_the_log_in_to_verify_cannot_be_made(plain: ObmWorld) -> None:
     ended = plain.sync("Third-Passw0rd-3")
     assert ended.outcome == "changed"
     assert plain.passwords.pending == Secret("")
+
+
+@pytest.mark.parametrize(("rule", "kind"), [("delay", ChangedUnverified), ("lose-answer", Unknown)])
+def test_another_certificate_after_the_change_is_no_refusal(
+    plain: ObmWorld, monkeypatch: pytest.MonkeyPatch, rule: str, kind: type[ObmError]
+) -> None:
+    """Refused would mean that nothing was changed."""
+    plain.bmc.set_faults(rules=[{"action": rule, "method": "PATCH"}])
+    send = Transport.send
+
+    def swapped(self: Transport, method: str, *args: Any, **more: Any) -> Answer:
+        try:
+            return send(self, method, *args, **more)
+        finally:
+            if method == "PATCH":
+                self.close()
+                plain.bmc.new_certificate()
+
+    monkeypatch.setattr(Transport, "send", swapped)
+    with pytest.raises(kind, match="another certificate") as caught:
+        plain.sync(NEW, OLD)
+    assert caught.value.reason == "identity"
+    assert plain.bmc.accepts(plain.user, NEW)
+    assert plain.passwords.pending == Secret(NEW)
+    with pytest.raises(RefusedIdentity):
+        plain.sync(NEW, OLD)
 
 
 def test_a_record_that_cannot_be_kept_after_the_change_is_no_success(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tiphys.errors import TiphysError
 from tiphys.kit.redact import Secret
@@ -23,6 +24,7 @@ from tiphys.obm.errors import (
     ObmError,
     PolicyRejected,
     RefusedByBmc,
+    RefusedIdentity,
     Unknown,
     Unreachable,
 )
@@ -32,6 +34,8 @@ from tiphys.obm.verdict import Verdict
 __all__ = ["Change", "carry_out"]
 
 _log = logging.getLogger(__name__)
+
+_Error = TypeVar("_Error", bound=ObmError)
 
 _VERIFY_TRIES = 3
 _VERIFY_PAUSE_SECONDS = 10.0
@@ -108,7 +112,7 @@ def _still_works(work: Work, change: Change, refusal: ObmError) -> bool:
     work.bmc.log_out()
     try:
         return attempt(work.bmc, work.journal, used.user, used.password).right
-    except (Unreachable, LockedOut) as error:
+    except (Unreachable, LockedOut, RefusedIdentity) as error:
         raise Unknown(f"{refusal}; whether the old password still works could not be asked: {error}") from error
 
 
@@ -117,9 +121,11 @@ def _verify(work: Work, change: Change, answered: Answered) -> str:
         work.journal.pace.sleep(_BEGUN_SECONDS)
     try:
         verdict = _log_in_again(work, change)
-    except (Unreachable, LockedOut) as error:
+    except (Unreachable, LockedOut, RefusedIdentity) as error:
         kind = Unknown if answered == "unanswered" else ChangedUnverified
-        raise kind(f"the change was sent, and the log-in to verify it could not be made: {error}") from error
+        raise _because(
+            error, kind(f"the change was sent, and the log-in to verify it could not be made: {error}")
+        ) from error
     if not verdict.right:
         raise _not_changed(work, change, answered)
     change.verified()
@@ -131,12 +137,18 @@ def _verify(work: Work, change: Change, answered: Answered) -> str:
         try:
             check_system(work.bmc, work.journal, work.target, done=done)
             learn(work.bmc, work.journal)
-        except (RefusedByBmc, Unreachable) as error:
-            raise ChangedUnverified(
-                f"the password was changed and accepted, and whose BMC this is cannot be read yet: {error}"
-            ) from error
+        except (RefusedByBmc, RefusedIdentity, Unreachable) as error:
+            said = "the password was changed and accepted, and this was not seen to be the right machine"
+            raise _because(error, ChangedUnverified(f"{said}: {error}")) from error
     how = "" if answered != "unanswered" else "; the answer to the change got lost"
     return f"the password was changed, and a new log-in with it was accepted{how}"
+
+
+def _because(error: ObmError, end: _Error) -> _Error:
+    """After the change was sent another BMC in its place is no refusal: something was changed."""
+    if isinstance(error, RefusedIdentity):
+        end.reason = error.reason
+    return end
 
 
 def _log_in_again(work: Work, change: Change) -> Verdict:
@@ -161,7 +173,7 @@ def _not_changed(work: Work, change: Change, answered: Answered) -> Exception:
         )
     try:
         verdict = attempt(work.bmc, work.journal, used.user, used.password)
-    except (Unreachable, LockedOut) as error:
+    except (Unreachable, LockedOut, RefusedIdentity) as error:
         return Unknown(
             f"{where} refuses the new password after the change, and whether the old one still works could not be "
             f"asked: {error}"
