@@ -64,6 +64,15 @@ def test_a_check_of_all_says_which_password_works(plain: ObmWorld) -> None:
     assert plain.bmc.accepts("admin", OLD)
 
 
+def test_a_password_that_a_person_changed_on_the_bmc_and_on_record_is_found_by_the_next_check(plain: ObmWorld) -> None:
+    plain.check(OLD)
+    plain.bmc.set_account("admin", password=NEW)
+    assert plain.check(NEW).reason == "refused"  # one log-in, with the one last seen to work
+    plain.simulator.advance(700)
+    assert plain.check(NEW).outcome == "in-sync"
+    assert plain.logins("wrong") == 1
+
+
 def test_nothing_that_is_known_works(plain: ObmWorld) -> None:
     with pytest.raises(WrongCredentials):
         plain.check(NEW)

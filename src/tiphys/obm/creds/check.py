@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from tiphys.kit.clock import rfc3339
-from tiphys.obm.candidates import Candidate, Wanted, candidates
+from tiphys.obm.candidates import Candidate, Wanted, candidates, position
 from tiphys.obm.creds.ended import Ended, Work
 from tiphys.obm.creds.entrance import MUST_CHANGE, UNKNOWN, get_in, learn_of, seen
 from tiphys.obm.creds.plan import lockouts_as_facts, policy_as_facts
@@ -56,7 +56,9 @@ def _most_telling(row: list[Candidate], wanted: Wanted, known: Passwords) -> Can
     on_record = next(one for one in row if (one.user, one.password) == (wanted.username, wanted.password))
     if known.username != wanted.username or wanted.password in (known.pending, known.current):
         return on_record
-    return row[0] if known.pending or known.current else on_record
+    likely = row[0] if known.pending or known.current else on_record
+    # Refused since it was last seen to work: somebody else has changed it, perhaps to what is on record.
+    return on_record if position(known, likely) >= 0 else likely
 
 
 def _seen(work: Work, wanted: Wanted, ledger: Ledger, candidate: Candidate, verdict: Verdict) -> Ended:
