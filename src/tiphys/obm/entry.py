@@ -25,7 +25,7 @@ from tiphys.obm.shapes import line, mappings, part, whole
 from tiphys.obm.transport import path_of
 from tiphys.obm.verdict import Verdict
 
-__all__ = ["REFRESHED_AFTER", "Target", "attempt", "check_system", "learn", "meet"]
+__all__ = ["REFRESHED_AFTER", "Target", "attempt", "check_system", "learn", "meet", "wait"]
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def meet(bmc: Redfish, journal: Journal, target: Target) -> None:
         RefusedIdentity: it is another one; no secret has been sent.
         Unreachable: it does not answer.
     """
-    bmc.pause = lambda seconds: _wait(journal, seconds)
+    bmc.pause = lambda seconds: wait(journal, seconds)
     record = journal.record
     shown = of_root(bmc.look())
     found = differences(target.expected, record.identity, shown)
@@ -73,7 +73,7 @@ def meet(bmc: Redfish, journal: Journal, target: Target) -> None:
     journal.bind(bmc_name(shows, bmc.transport.where), bmc.vendor.assumed_lockouts(bmc.root))
 
 
-def _wait(journal: Journal, seconds: float) -> None:
+def wait(journal: Journal, seconds: float) -> None:
     """Before a busy BMC is asked again: still believed alive."""
     journal.hold(HOLD_SECONDS + seconds)
     journal.pace.sleep(seconds)

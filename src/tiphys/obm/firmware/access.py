@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from tiphys.kit.codec import replaced
 from tiphys.kit.redact import Secret
-from tiphys.obm.entry import Target, attempt, check_system, learn, meet
+from tiphys.obm.entry import Target, attempt, check_system, learn, meet, wait
 from tiphys.obm.errors import LockedOut, RefusedByBmc, TimedOut, Unknown, Unreachable, WrongCredentials
 from tiphys.obm.journal import Journal
 from tiphys.obm.record import UpdateRecord
@@ -59,6 +59,7 @@ class Access:
 
     def enter_again(self) -> Mapping[str, Any]:
         """The way in of a run that finds an update under way: the BMC may be in the middle of its restart."""
+        self.bmc.pause = lambda seconds: wait(self.journal, seconds)
         while True:
             self._await_answers()
             try:
