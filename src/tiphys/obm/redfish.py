@@ -187,15 +187,11 @@ class Redfish:
         answer = self.ask(path)
         if answer.status == 200 and answer.body is not None:
             return answer.body
-        named = change_required(answer.body) if answer.status == 403 else None
-        if named is not None:
-            raise ChangeRequired(
-                f"{self.transport.where} wants the password changed before it shows {path}: run obm-sync-creds "
-                "(`creds sync` or `creds rotate`)",
-                named,
-            )
         what = "what is no JSON" if answer.status == 200 else explain(answer.status, answer.body)
         said = f"{self.transport.where} answers {what} to GET {path}"
+        named = change_required(answer.body) if answer.status == 403 else None
+        if named is not None:
+            raise ChangeRequired(f"{said}: the password must be changed first, run obm-sync-creds", named)
         raise RefusedByBmc(said) if answer.status in (403, 404, 405) else Unreachable(said)
 
     def maybe(self, path: str) -> Mapping[str, Any]:
