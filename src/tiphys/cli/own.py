@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from tiphys.errors import UsageError
@@ -29,15 +30,27 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see '{self.prog} --help'")
 
 
-def parser_of(name: str, about: str) -> argparse.ArgumentParser:
-    """The parser of the command `name`; `about` is its line of help."""
+_LARGE = ("obm",)
+"""They make no more of their parsers than the words of the command line name."""
+
+
+def parser_of(name: str, about: str, words: Sequence[str] | None = None) -> argparse.ArgumentParser:
+    """The parser of the command `name`; `about` is its line of help.
+
+    Args:
+        words: which it is wanted for; None = whichever there are.
+    """
     parser = _Parser(prog=f"tiphys {name}", description=about[0].upper() + about[1:] + ".", allow_abbrev=False)
-    importlib.import_module(f"tiphys.cli.{name}").register(parser)
+    register = importlib.import_module(f"tiphys.cli.{name}").register
+    if name in _LARGE:
+        register(parser, words)
+    else:
+        register(parser)
     return parser
 
 
 def run_own_command(name: str, about: str, words: list[str]) -> int:
     """The exit code of the command, called with the other words."""
-    options = parser_of(name, about).parse_args(words)
+    options = parser_of(name, about, words).parse_args(words)
     code: int = importlib.import_module(f"tiphys.cli.{name}").run(options)
     return code

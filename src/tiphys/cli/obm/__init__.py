@@ -7,39 +7,52 @@ are in no argument, no environment variable, no output and no log line.
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import signal
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
-from tiphys.cli.obm import creds, firmware, identity, many
+from tiphys.cli.obm import many
 from tiphys.obm.outcomes import OUTCOMES
 
-__all__ = ["register", "run"]
+__all__ = ["GROUPS", "register", "run"]
+
+GROUPS = {
+    "creds": "accounts and their passwords",
+    "firmware": "the BMC's own firmware",
+    "identity": "which BMC is a device's, after it was replaced or its certificate renewed",
+}
+"""Each is a module of this package."""
 
 
-def register(parser: argparse.ArgumentParser) -> None:
-    """Arguments of `tiphys obm`."""
+def register(parser: argparse.ArgumentParser, words: Sequence[str] | None = None) -> None:
+    """Arguments of `tiphys obm`.
+
+    Args:
+        words: of the command line: a group and an operation that are not among them are only named, as a third of the
+            command's start is spent on the others; None = all are wanted.
+    """
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = outcomes()
     groups = parser.add_subparsers(dest="group", metavar="GROUP", required=True)
-    for name, what, module in (
-        ("creds", "accounts and their passwords", creds),
-        ("firmware", "the BMC's own firmware", firmware),
-        ("identity", "which BMC is a device's, after it was replaced or its certificate renewed", identity),
-    ):
+    for name, what in GROUPS.items():
         group = groups.add_parser(name, help=what, description=what)
+        if words is not None and name not in words:
+            continue
         commands = group.add_subparsers(dest="operation", metavar="OPERATION", required=True)
-        for word, about, add, work in module.OPERATIONS:
+        for word, about, add, work in importlib.import_module(f"tiphys.cli.obm.{name}").OPERATIONS:
             command = commands.add_parser(
                 word,
                 help=about,
                 description=about,
-                epilog=outcomes(),
+                epilog=parser.epilog,
                 formatter_class=argparse.RawDescriptionHelpFormatter,
             )
-            add(command)
-            command.set_defaults(work=work)
+            if words is None or word in words:
+                add(command)
+                command.set_defaults(work=work)
 
 
 def outcomes() -> str:
