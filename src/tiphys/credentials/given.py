@@ -41,18 +41,22 @@ def read_value(folder: Path, name: str) -> str | None:
     Raises:
         UsageError: it cannot be read, or is not text.
     """
+    return _content(folder / name)
+
+
+def _content(path: Path) -> str | None:
     try:
-        text = (folder / name).read_bytes().decode()
+        text = path.read_bytes().decode()
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as error:
-        raise UsageError(f"{folder / name} is not UTF-8 text (byte {error.start})") from None  # the text has the secret
+        raise UsageError(f"{path} is not UTF-8 text (byte {error.start})") from None  # the text has the secret
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             return (
                 None  # as a device's key in a mounted ConfigMap, where the device's name is as long as Nautobot allows
             )
-        raise UsageError(f"{folder / name} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     return text.removesuffix("\n").removesuffix("\r")
 
 
@@ -116,7 +120,7 @@ def _of_folder(folder: Path) -> dict[str, object]:
 
 
 def _of_file(path: Path) -> dict[str, object]:
-    text = read_value(path.parent, path.name)
+    text = _content(path)
     if text is None:
         raise UsageError(f"{path} does not exist; --credentials needs a file with username and password")
     return values_of(text, str(path))

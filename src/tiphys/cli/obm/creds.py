@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tiphys.cli.obm.bmc import on_the_bmc
-from tiphys.cli.obm.options import add_common, given_of, host_of, place_of
+from tiphys.cli.obm.options import Host, add_common, given_of, host_of, place_of
 from tiphys.cli.obm.report import BASIC, told
 from tiphys.cli.obm.rewrite import CredentialsFile
 from tiphys.credentials.given import Given, read_given, read_legacy
@@ -83,13 +83,13 @@ def _add_policy(parser: argparse.ArgumentParser) -> None:
     add_common(parser, wait=0, many=True)
 
 
-def _told(options: argparse.Namespace, work: Callable[[Work, Given], Ended]) -> int:
+def _told(options: argparse.Namespace, work: Callable[[Work, Given, Host], Ended]) -> int:
     def run() -> Mapping[str, Any]:
         host = host_of(options)
         given = given_of(options, host)
 
         def on(bmc: Redfish, journal: Journal, target: Target) -> Ended:
-            return work(Work(bmc, journal, target), given)
+            return work(Work(bmc, journal, target), given, host)
 
         return _values(on_the_bmc(options, host, on))
 
@@ -108,7 +108,7 @@ def _wanted(options: argparse.Namespace, given: Given) -> Wanted:
 
 
 def _sync(options: argparse.Namespace) -> int:
-    def work(work: Work, given: Given) -> Ended:
+    def work(work: Work, given: Given, _: Host) -> Ended:
         wanted = _wanted(options, given)
         return sync(work, wanted, dry_run=options.dry_run, undo_rotation=options.undo_rotation)
 
@@ -116,14 +116,14 @@ def _sync(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    return _told(options, lambda work, given: check(work, _wanted(options, given), every=options.all))
+    return _told(options, lambda work, given, _: check(work, _wanted(options, given), every=options.all))
 
 
 def _rotate(options: argparse.Namespace) -> int:
     """The credentials on record are rewritten where the account is theirs."""
 
-    def work(work: Work, given: Given) -> Ended:
-        place = place_of(options, host_of(options))
+    def work(work: Work, given: Given, host: Host) -> Ended:
+        place = place_of(options, host)
         if options.no_write_credentials or options.account not in ("", given.username):
             place = None
         if isinstance(place, CredentialsFile) and getattr(options, "shared_credentials", False):
@@ -143,13 +143,13 @@ def _rotate(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    return _told(options, lambda work, given: verify(work, options.account or given.username))
+    return _told(options, lambda work, given, _: verify(work, options.account or given.username))
 
 
 def _policy(options: argparse.Namespace) -> int:
     kept: list[str] = []
 
-    def work(work: Work, given: Given) -> Ended:
+    def work(work: Work, given: Given, _: Host) -> Ended:
         ended = policy(work, Wanted(given.username, given.password))
         kept.extend(_lines(ended.facts))
         return ended
