@@ -23,6 +23,8 @@ install() {
   "$1" pip install --quiet --python "$venv/bin/python" --editable . --group check --group test ||
     fail "uv could not install the packages; it says why above. It needs a package index (UV_DEFAULT_INDEX, HTTPS_PROXY) \
 and trusts the certificates of the system (SSL_CERT_FILE for others)."
+  # Where PYTHONDONTWRITEBYTECODE is set, or nobody may write here later, each command would compile itself: 0.1 s.
+  "$venv/bin/python" -m compileall -q src simulators
 }
 
 if command -v uv >/dev/null 2>&1; then
