@@ -1,7 +1,7 @@
 """The records of one BMC in the hands of one run: who works on it, what was tried, and what must not be tried yet.
 
-Two records are held: that of the device's name, from the start, and that of the BMC itself, from the first log-in's
-reservation on. Log-ins are counted in the latter, so that two names for one BMC spend from one allowance, and only
+Two records are held: that of the device's name, from the start, and that of the BMC itself, from the moment it has
+shown who it is. Log-ins are counted in the latter, so that two names for one BMC spend from one allowance, and only
 one of them works on it at a time. Every effect is written here before it happens.
 """
 
@@ -134,7 +134,7 @@ class Journal:
             self._bmc.extend(seconds)
 
     def bind(self, bmc: str, assumed: Sequence[Lockout]) -> None:
-        """Go by the record of the BMC itself, now that it has shown who it is; the first log-in's reservation takes it.
+        """Hold the BMC itself, now that it has shown who it is.
 
         Args:
             bmc: names it, whatever name it is reached by.
@@ -147,15 +147,14 @@ class Journal:
         if self._bmc is not None and self.record.bmc == bmc:
             return
         lease = Lease(self._beside(bmc), self.record.device, self._run)
-        lease.look()
+        lease.take()
+        if lease.record.device != self.record.device:
+            _log.info("this BMC was last reached as %s; both names share its allowance", lease.record.device)
         before, self._bmc = self._bmc, lease
-        tried, another = self._tried_before(bmc, before), lease.record.device
-        if another != self.record.device:
-            _log.info("this BMC was last reached as %s; both names share its allowance", another)
-        if before is not None or another != self.record.device or not set(tried) <= set(lease.record.attempts):
-            lease.take()
-            known = lease.record.attempts
-            together = sorted([*known, *(one for one in tried if one not in known)], key=lambda attempt: attempt.at)
+        known = lease.record.attempts
+        others = [attempt for attempt in self._tried_before(bmc, before) if attempt not in known]
+        if others or lease.record.device != self.record.device:
+            together = sorted([*known, *others], key=lambda attempt: attempt.at)
             lease.write(attempts=tuple(together[-_ATTEMPTS_KEPT:]), device=self.record.device)
         if before is not None:
             before.give_back()
@@ -205,12 +204,6 @@ class Journal:
         return (*(known for known in self.record.rotations if known.account != entry.account), entry)
 
     def _bound(self) -> Lease:
-        lease = self._met()
-        if lease.state == "seen":
-            lease.take()
-        return lease
-
-    def _met(self) -> Lease:
         if self._bmc is None:
             raise AssertionError("the BMC must be met before a log-in")
         return self._bmc
@@ -232,7 +225,7 @@ class Journal:
         return missed(self.bmc.attempts[:-1], self.lockouts, account)
 
     def reserve(self, account: str, *, deadline: dt.datetime | None = None, most: int = MISSES_PER_RUN) -> None:
-        """Wait until a log-in is harmless, and spend it before it is sent; the first one takes the BMC by that write.
+        """Wait until a log-in is harmless, and spend it before it is sent.
 
         Args:
             deadline: how long to wait at most; None = as long as this run's patience lasts.
@@ -240,14 +233,7 @@ class Journal:
 
         Raises:
             LockedOut: that is too far away, or the run has had its misses.
-            Busy: another run works on the BMC.
         """
-        lease = self._met()
-        while not self._reserved(lease, account, deadline, most):
-            lease.take()
-
-    def _reserved(self, lease: Lease, account: str, deadline: dt.datetime | None, most: int) -> bool:
-        """False = the BMC must be taken first: to wait, or because another run has been there since it was seen."""
         until = self.harmless_at(account)
         if self._misses >= most:
             raise LockedOut(
@@ -257,8 +243,6 @@ class Journal:
             )
         if until > max(self.pace.now(), deadline or self._run.patience_until):
             raise LockedOut(self._too_far(account, until), None if until == NEVER else until)
-        if lease.state == "seen" and until > self.pace.now():
-            return False
         while until > self.pace.now():
             left = math.ceil((until - self.pace.now()).total_seconds())
             _log.info("waiting %d s of the BMC's time: a log-in before that could lead to a block", left)
@@ -266,8 +250,7 @@ class Journal:
             self.hold(HOLD_SECONDS)
             self.pace.sleep(max(wait, 0.001))
         self._device.extend(HOLD_SECONDS / 2)
-        spent = self._with(Attempt(self.pace.now(), account, "reserved"))
-        return lease.take_with(attempts=spent, device=self.record.device)
+        self._bound().write(attempts=self._with(Attempt(self.pace.now(), account, "reserved")))
 
     def settle(self, result: Literal["ok", "miss", "unread", "unknown"]) -> None:
         """Say how the reserved log-in ended.

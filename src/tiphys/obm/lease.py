@@ -10,7 +10,7 @@ import datetime as dt
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from tiphys.errors import TiphysError
 from tiphys.kit.clock import Clock, rfc3339
@@ -51,18 +51,17 @@ class Run:
 
 
 class Lease:
-    """A record that is this run's own from `take`, or `take_with`, to `give_back`.
+    """A record that is this run's own from `take` to `give_back`.
 
     Attributes:
-        record: as it was last read or written, with what has been noted since.
-        state: `seen`: not taken yet. `lost`: another run has taken it over, or it was given back.
+        record: as it was last written, with what has been noted since.
     """
 
     def __init__(self, records: Records, device: str, run: Run) -> None:
         self.record = Record(device)
         self._records = records
         self._run = run
-        self.state: Literal["seen", "ours", "lost"] = "seen"
+        self._ours = False
 
     def take(self) -> None:
         """Hold it, or wait until the run that does has ended.
@@ -71,46 +70,14 @@ class Lease:
             Busy: that takes longer than this run's patience.
         """
         while True:
-            self.look()
-            try:
-                self._save(HOLD_SECONDS, durable=False)  # a machine that has lost its power runs no holder
-            except Conflict:
-                continue
-            self.state = "ours"
-            return
-
-    def take_with(self, **changes: Any) -> bool:
-        """Hold it by the durable write of these changes to what was seen; a write like any other where it is held.
-
-        Returns:
-            False: somebody else has written since, and nothing was written.
-
-        Raises:
-            Busy: another run has taken over what this one held.
-        """
-        if self.state != "seen":
-            self.write(**changes)
-            return True
-        seen = self.record
-        self.note(**changes)
-        try:
-            self._save(HOLD_SECONDS)
-        except Conflict:
-            self.record = seen
-            return False
-        self.state = "ours"
-        return True
-
-    def look(self) -> None:
-        """Read it; where a run holds it, wait until that has ended.
-
-        Raises:
-            Busy: that takes longer than this run's patience.
-        """
-        while True:
             self.record = self._records.load_record() or Record(self.record.device)
             holder = self.record.holder
             if holder is None or self._may_take_from(holder):
+                try:
+                    self._save(HOLD_SECONDS, durable=False)  # a machine that has lost its power runs no holder
+                except Conflict:
+                    continue
+                self._ours = True
                 return
             if self._run.pace.now() >= self._run.patience_until:
                 raise Busy(
@@ -132,7 +99,7 @@ class Lease:
         try:
             self._save(hold, durable=durable)
         except Conflict as error:
-            self.state = "lost"
+            self._ours = False
             raise Busy(f"another run has taken over the BMC of {self.record.device}; this one has stopped") from error
 
     def note(self, **changes: Any) -> None:
@@ -140,18 +107,16 @@ class Lease:
         self.record = replaced(self.record, **changes)
 
     def extend(self, seconds: float) -> None:
-        """Be believed alive for about that long; writes only when it must, and not before it is taken."""
-        if self.state == "seen":
-            return
+        """Be believed alive for about that long; writes only when it must."""
         holder = self.record.holder
         if holder is None or holder.until < self._run.pace.now() + dt.timedelta(seconds=seconds * 0.75):
             self.write(hold=seconds, durable=False)  # a machine that has lost its power runs no holder
 
     def give_back(self) -> None:
         """Let go of it, with what was noted; where that fails, the next run waits until the hold is over."""
-        if self.state != "ours":
+        if not self._ours:
             return
-        self.state = "lost"
+        self._ours = False
         try:
             # What was noted may be lost: how a log-in ended, which counts as a miss until it is told.
             self._records.save_record(replaced(self.record, holder=None), durable=False)
@@ -160,7 +125,7 @@ class Lease:
 
     def _save(self, hold: float, *, durable: bool = True) -> None:
         until = self._run.pace.now() + dt.timedelta(seconds=hold)
-        if self.state == "ours" and self.record.holder is not None:
+        if self._ours and self.record.holder is not None:
             until = max(until, self.record.holder.until)
         record = replaced(self.record, holder=Holder(self._run.name, until))
         self._records.save_record(record, durable=durable)
