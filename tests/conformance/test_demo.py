@@ -11,6 +11,8 @@ import sys
 
 import pytest
 
+from living_folder import contents
+
 pytestmark = pytest.mark.conformance
 TIPHYS = [sys.executable, "-m", "tiphys.cli.main"]
 
@@ -71,11 +73,7 @@ def test_no_secret_is_left_where_it_does_not_belong(shown):
     admin = (place / "data" / "admin.token").read_text().strip()
     needles = [form for value in secrets for form in (value.encode(), base64.b64encode(value.encode()))]
     assert [value for value in (*secrets, admin) if value in text] == []
-    found = [
-        str(path)
-        for path in (place / "data").rglob("*")
-        if path.is_file() and any(needle in path.read_bytes() for needle in needles)
-    ]
+    found = [str(path) for path, content in contents(place / "data") if any(needle in content for needle in needles)]
     assert found == []
     for about in ("cmdline", "environ"):
         for path in pathlib.Path("/proc").glob(f"[0-9]*/{about}"):

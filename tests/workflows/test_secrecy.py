@@ -8,6 +8,7 @@ import pathlib
 import secrets
 from typing import Any
 
+from living_folder import contents
 from templates_world import Templates
 from tiphys_simulators import BmcHandle
 
@@ -16,10 +17,9 @@ def found_in(folder: pathlib.Path, needles: list[bytes]) -> list[str]:
     """Files on a disk that hold one of them; a tmpfs is no disk."""
     device = folder.stat().st_dev
     hits = []
-    for path in folder.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):  # things come and go while we look
-            if path.is_file() and not path.is_symlink() and path.stat().st_dev == device:
-                content = path.read_bytes()
+    for path, content in contents(folder):
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_dev == device:
                 hits += [f"{path}: {needle[:4]!r}…" for needle in needles if needle in content]
     return hits
 

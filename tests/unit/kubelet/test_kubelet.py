@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from living_folder import contents
 from tiphys.errors import ApiError, ConnectError
 from tiphys.kit.clock import from_rfc3339, utc_now
 from tiphys.kube.objects.resources import served
@@ -491,11 +492,11 @@ def test_secret_files_lie_in_memory_only_and_only_while_the_pod_runs(on_node, fo
         spec = {"volumes": [{"name": "s", "secret": {"secretName": "s"}}]}
         env = [{"name": "WORD", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]
         main = {"volumeMounts": [{"name": "s", "mountPath": "/s"}], "env": env}
-        await node.create("p", "sh", "-c", "sleep 0.3", main=main, spec=spec)
+        await node.create("p", "sh", "-c", "sleep 1", main=main, spec=spec)
         await node.running("p")
 
         def found(where: Path) -> list[Path]:
-            return [p for p in where.rglob("*") if p.is_file() and word.encode() in p.read_bytes()]
+            return [path for path, content in contents(where) if word.encode() in content]
 
         memory = [p for p in Path("/dev/shm").glob(f"tiphys-{os.getuid()}-*") if found(p)]
         assert len(memory) == 1
