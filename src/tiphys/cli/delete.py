@@ -79,6 +79,8 @@ def _arguments(options: Options) -> str:
     empty = next((name for name in _NARROW if options.given(name) and not options.text(name)), "")
     if empty:  # e.g. a variable of a script that is not set: what it was to narrow would be deleted whole
         return f"--{empty} is empty: say what is to be deleted, or leave it out"
+    if "" in options.arguments:  # before the names beside it are deleted
+        return "resource name may not be empty: say which of the workflows is meant"
     return "" if options.arguments or _has_filter(options) else "requires either a workflow or other argument"
 
 

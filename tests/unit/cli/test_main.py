@@ -84,6 +84,7 @@ def nowhere(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.
         (["delete", "--prefix", ""], "--prefix is empty: say what is to be deleted, or leave it out"),
         (["delete", "--completed", "--older="], "--older is empty"),
         (["delete", "-l", ""], "--selector is empty"),
+        (["delete", "x", ""], "resource name may not be empty: say which of the workflows is meant"),
         (["delete", "--all=f"], "requires either a workflow or other argument"),
     ],
 )
