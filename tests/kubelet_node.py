@@ -91,7 +91,7 @@ class Node:
         """As a kill of the server looks from outside: its descriptors are closed, and it says and does nothing more."""
         assert self._task is not None
         self._task.cancel()
-        kubelet, loop = self.kubelet, asyncio.get_running_loop()
+        kubelet = self.kubelet
         kubelet._draining = True
         kubelet._turns.close()
         for task in kubelet._tasks._tasks:
@@ -100,15 +100,9 @@ class Node:
             pod.settle()
         supervisor = kubelet._supervisor
         supervisor._closed = True
-        for zygote in supervisor._zygotes.values():
-            zygote.close()
-        for pidfd in supervisor._pidfds.values():
-            loop.remove_reader(pidfd)
-            os.close(pidfd)
-        supervisor._pidfds.clear()
-        assert supervisor._ear is not None
-        loop.remove_reader(supervisor._ear)
-        supervisor._ear.close()
+        for forker in supervisor._forkers.values():
+            forker.close()
+        supervisor.hang_up()
         kubelet._journal.close()
         kubelet._sweeper.shutdown()
 

@@ -288,19 +288,19 @@ class Kubelet:
             if pod.stage is not Stage.STARTING or self._draining:
                 self._sweep(pod.uid)
                 return  # deleted, or past its deadline, meanwhile
+            self._supervisor.launch(plan)
         except (CannotStartError, OSError) as error:
             if pod.stage is Stage.STARTING:
                 self._cannot_start(pod, error)
         else:
             pod.stage = Stage.RUNNING
-            self._supervisor.launch(plan)
             pod.later(self._limits.running_after, self._show_running)
             self._renewal.started(pod)
 
     def _cannot_start(self, pod: Pod, error: CannotStartError | OSError) -> None:
         if isinstance(error, OSError):
             self._recorder.tell(pod.value, "Warning", "FailedCreatePodSandBox", str(error))
-            self._wait(pod, "CreateContainerError", f"the pod's directory cannot be made: {error.strerror}")
+            self._wait(pod, "CreateContainerError", f"the pod cannot be started: {error.strerror}")
             return
         self._recorder.tell(pod.value, "Warning", error.event, str(error))
         if error.for_good:

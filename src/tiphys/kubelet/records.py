@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
+    "LONGEST_WORD",
     "NOTIFY",
     "STATE",
     "STOP",
@@ -49,6 +50,11 @@ STATE = "state"
 STOP = "stop.json"
 NOTIFY = "notify"
 """The kubelet's datagram socket, in the directory above the pods'."""
+
+LONGEST_WORD = 60_000
+"""Bytes of one message between a worker and the kubelet: a longer plan comes as a memory file, of a longer state only
+that there is one.
+"""
 
 _FLOCK = "hhlli4x"  # struct flock of 64-bit Linux: type, whence, start, length, pid
 

@@ -1,8 +1,9 @@
 """The supervisor of one pod: starts its containers, sees every end, keeps the logs, and outlives the server.
 
-Run by a worker (`workers`); `supervise` returns when the pod has ended and its record is on disk. It talks to nobody
-it depends on: what it knows is in `state`, what is ordered of it in `stop.json` (with SIGTERM), and a datagram tells
-the kubelet, if there is one, to look. See `records` for the files and the docs on supervision.
+Run by a worker (`workers`); `supervise` returns when the pod has ended and its record is on disk. It depends on nobody
+it talks to: what it knows is in `state`, what is ordered of it in `stop.json` (with SIGTERM). The kubelet is told by
+the worker's channel; where that kubelet has gone, a datagram tells the one that came after it, if there is one. See
+`records` for the files and the docs on supervision.
 """
 
 from __future__ import annotations
@@ -26,19 +27,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["SIGNALS", "supervise"]
+__all__ = ["supervise"]
 
-SIGNALS = (signal.SIGCHLD, signal.SIGTERM)
-"""What a shim listens to; blocked when it begins and when it has ended."""
-
+_SIGNALS = (signal.SIGCHLD, signal.SIGTERM)  # blocked when it begins and when it has ended
 _AGAIN_SECONDS = 0.5  # between attempts to write the final record on a full disk, or to tell the kubelet
-_LARGEST_DATAGRAM = 60000
 
 
-def supervise(host: Host, plan: dict[str, Any], *, again: bool) -> bool:
+def supervise(host: Host, plan: dict[str, Any], channel: socket.socket, *, again: bool) -> bool:
     """Run the pod to its end; whether the kubelet was told that this process is free for another one.
 
     Args:
+        channel: to the kubelet that gave the plan.
         again: it would take another one.
 
     Raises:
@@ -51,7 +50,7 @@ def supervise(host: Host, plan: dict[str, Any], *, again: bool) -> bool:
         sys.exit(f"pod {plan['uid']} cannot be claimed: {error}")
     if state < 0:
         return False  # somebody has started this pod already
-    shim = _Shim(host, plan, pod_dir, state, again)
+    shim = _Shim(host, plan, pod_dir, state, channel, again)
     try:
         shim.run()
     except Become:
@@ -64,11 +63,14 @@ def supervise(host: Host, plan: dict[str, Any], *, again: bool) -> bool:
 
 
 class _Shim:
-    def __init__(self, host: Host, plan: dict[str, Any], pod_dir: int, state_fd: int, again: bool) -> None:
+    def __init__(
+        self, host: Host, plan: dict[str, Any], pod_dir: int, state_fd: int, channel: socket.socket, again: bool
+    ) -> None:
         self._host = host
         self._plan = plan
         self._pod_dir = pod_dir
         self._state_fd = state_fd
+        self._channel: socket.socket | None = channel
         self._again = again
         self.free = False
         self._reason = ""
@@ -91,7 +93,7 @@ class _Shim:
         syscalls.set_subreaper()
         reader, writer = self._wakers = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(writer)
-        for number in SIGNALS:
+        for number in _SIGNALS:
             signal.signal(number, lambda _number, _frame: None)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         self._poll.register(reader, select.POLLIN)
@@ -252,18 +254,31 @@ class _Shim:
     def _tell(self, final: bool = False) -> None:
         value = {**self._state(final), "free": final and self._again}
         data = json.dumps(value).encode()
-        if len(data) >= _LARGEST_DATAGRAM:
+        if len(data) > records.LONGEST_WORD:
             data = json.dumps({key: value[key] for key in ("uid", "final", "free")}).encode()
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as speaker:
+        try:
+            self.free = self._told_by_channel(data) and value["free"]
+            if self._channel is None:
+                self._tell_whoever_is_there(data)
+        except OSError as error:
+            # Nobody listens: a kubelet that starts reads the files. Its queue is full: once more, later.
+            self._untold = error.errno == errno.EAGAIN
+        else:
+            self._untold = False
+
+    def _told_by_channel(self, data: bytes) -> bool:
+        """False where its other end is gone, and with it the kubelet that knew this process."""
+        if self._channel is not None:
             try:
-                # By way of the descriptor: the path may be longer than a socket's address may be.
-                speaker.sendto(data, socket.MSG_DONTWAIT, f"/proc/self/fd/{self._pod_dir}/../../{records.NOTIFY}")
-            except OSError as error:
-                # Nobody listens: a kubelet that starts reads the files. Its queue is full: once more, later.
-                self._untold = error.errno == errno.EAGAIN
-            else:
-                self._untold = False
-                self.free = value["free"]
+                self._channel.send(data, socket.MSG_DONTWAIT)
+            except ConnectionError:
+                self._channel = None
+        return self._channel is not None
+
+    def _tell_whoever_is_there(self, data: bytes) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as speaker:
+            # By way of the descriptor: the path may be longer than a socket's address may be.
+            speaker.sendto(data, socket.MSG_DONTWAIT, f"/proc/self/fd/{self._pod_dir}/../../{records.NOTIFY}")
 
     def _finish(self) -> None:
         # What would not go stays with this process, until it ends with it.
@@ -296,7 +311,7 @@ class _Shim:
 
     def close(self) -> None:
         """Let go of everything, after the end."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         signal.set_wakeup_fd(-1)
         for container in self._all:
             container.close()

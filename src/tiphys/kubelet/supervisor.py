@@ -1,7 +1,9 @@
-"""The kubelet's hand in the processes outside: zygotes it starts, shims it watches, words it hears from them.
+"""The kubelet's hand in the processes outside: workers that supervise pods, orders to them, words heard from them.
 
-Called by `kubelet` only, on its event loop. A shim's death is seen by its pidfd, however it came about; a zygote's by
-the end of its socket, and another one takes its place. Nothing here decides what a death means.
+Called by `kubelet` only, on its event loop. A plan goes to a worker by its channel, and what becomes of the pod comes
+back on it; when that ends, however it came about, the worker's pidfd tells its death. Workers of an earlier kubelet
+have no channel: they speak to the ear, and their pidfds are watched from the beginning. A zygote that dies is replaced;
+its workers go on. Nothing here decides what a death means.
 """
 
 from __future__ import annotations
@@ -11,25 +13,20 @@ import logging
 import os
 import signal
 import socket
-import sys
-from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from tiphys.errors import TiphysError
 from tiphys.kit.codec import DecodeError, decode, encode
 from tiphys.kubelet import records
+from tiphys.kubelet.forker import Forker, Worker
 from tiphys.kubelet.plan import Plan
-from tiphys.kubelet.settings import KubeletSettings, python_environment
+from tiphys.kubelet.settings import KubeletSettings
 
 __all__ = ["Listener", "Supervisor"]
 
 _log = logging.getLogger(__name__)
-_READY_SECONDS = 30.0
-_RESTART_SECONDS = 1.0
-_END_SECONDS = 1.0
-_TRIES = 5
+_IDLE = 8  # workers that wait for a pod, each with a few megabytes of its own
+_IDLE_SECONDS = 10.0  # of quiet after which one of a kind is enough
 
 
 class Listener(Protocol):
@@ -40,7 +37,7 @@ class Listener(Protocol):
         ...
 
     def shim_spoke(self, state: dict[str, Any]) -> None:
-        """A shim told its state, or only its pod's uid where the state is too large for a datagram."""
+        """A shim told its state, or only its pod's uid where the state is too large for a message."""
         ...
 
     def shim_ended(self, uid: str, *, forked: bool = True) -> None:
@@ -54,10 +51,11 @@ class Supervisor:
     def __init__(self, settings: KubeletSettings, listener: Listener) -> None:
         self._settings = settings
         self._listener = listener
-        self._zygotes: dict[bool, _Zygote] = {}
-        self._pidfds: dict[str, int] = {}
-        self._forkers: dict[str, _Zygote] = {}
-        self._early: set[str] = set()  # free before it was heard that they were there
+        self._forkers: dict[bool, Forker] = {}
+        self._busy: dict[str, Worker] = {}
+        self._idle: list[Worker] = []
+        self._quiet: asyncio.TimerHandle | None = None
+        self._last_free = 0.0
         self._ear: socket.socket | None = None
         self._closed = False
         self.refused = ""
@@ -69,88 +67,185 @@ class Supervisor:
             TiphysError: they do not start.
         """
         self._ear = _bind(self._settings.root / records.NOTIFY)
-        asyncio.get_running_loop().add_reader(self._ear, self._hear)
+        asyncio.get_running_loop().add_reader(self._ear, self._hear_others)
         for python in (False, True) if self._settings.preload else (False,):
-            self._zygotes[python] = _Zygote(self._settings, python, self._forked, self._zygote_died)
-        self.refused = (await asyncio.gather(*(zygote.begin() for zygote in self._zygotes.values())))[0]
+            self._forkers[python] = Forker(self._settings, python, self._forked, self._zygote_died)
+        self.refused = (await asyncio.gather(*(forker.begin() for forker in self._forkers.values())))[0]
 
     async def close(self) -> None:
-        """Let the zygotes go; the shims stay."""
+        """Let the zygotes and the workers that wait go; those that have a pod stay."""
         self._closed = True
-        loop = asyncio.get_running_loop()
-        await asyncio.gather(*(zygote.end() for zygote in self._zygotes.values()))
-        for pidfd in self._pidfds.values():
-            loop.remove_reader(pidfd)
-            os.close(pidfd)
-        self._pidfds.clear()
+        await asyncio.gather(*(forker.end() for forker in self._forkers.values()))
+        self.hang_up()
+        (self._settings.root / records.NOTIFY).unlink(missing_ok=True)
+
+    def hang_up(self) -> None:
+        """Hear no more of anybody."""
+        for worker in (*self._busy.values(), *self._idle):
+            self._unwatch(worker)
+        self._busy.clear()
+        self._idle.clear()
+        if self._quiet is not None:
+            self._quiet.cancel()
         if self._ear is not None:
-            loop.remove_reader(self._ear)
+            asyncio.get_running_loop().remove_reader(self._ear)
             self._ear.close()
-            (self._settings.root / records.NOTIFY).unlink(missing_ok=True)
 
     @property
     def processes(self) -> list[int]:
         """Pids of the zygotes."""
-        return [zygote.pid for zygote in self._zygotes.values()]
+        return [forker.pid for forker in self._forkers.values()]
 
     def launch(self, plan: Plan) -> None:
-        """Have a shim forked for a pod; its directory is there. `shim_ended` is called whatever becomes of it."""
-        zygote = self._forkers[plan.uid] = self._zygotes.get(plan.python) or self._zygotes[False]
-        memory = os.memfd_create("plan", os.MFD_CLOEXEC)
-        with open(memory, "wb", closefd=False) as file:
-            file.write(encode(plan))
-        os.lseek(memory, 0, os.SEEK_SET)
-        zygote.fork(plan.uid, plan.namespace, memory)
+        """Have a pod supervised; its directory is there. `shim_ended` is called whatever becomes of it.
+
+        Raises:
+            OSError: no descriptor or memory is left for it; nothing has been started.
+        """
+        words = encode(plan)
+        python = plan.python and True in self._forkers
+        while (worker := self._waiting(python, plan.namespace)) is not None:
+            assert worker.channel is not None  # noqa: S101 - it waits
+            worker.uid = plan.uid
+            try:
+                _pass(worker.channel, words)
+            except ConnectionError:  # killed while it waited
+                self._unwatch(worker)
+            else:
+                self._busy[plan.uid] = worker
+                return
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            ours.setblocking(False)
+            _pass(ours, words)
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
+        worker = self._busy[plan.uid] = Worker(plan.uid, ours, python, plan.namespace)
+        asyncio.get_running_loop().add_reader(ours, self._hear, worker)
+        self._forkers[python].fork(worker, theirs)
 
     def adopt(self, uid: str, pidfd: int) -> None:
         """Watch a shim that an earlier kubelet had forked; the descriptor is this one's from now on."""
-        self._forked(uid, pidfd)
+        self._busy[uid] = worker = Worker(uid, None, False, "")
+        self._forked(worker, pidfd)
 
     def signal(self, uid: str, number: int) -> bool:
         """Signal the shim of a pod, which hears it also where it has been stopped; False where there is none."""
-        pidfd = self._pidfds.get(uid)
-        if pidfd is None:
+        worker = self._busy.get(uid)
+        if worker is None or worker.pidfd < 0:
             return False
+        worker.signalled = True
         try:
-            signal.pidfd_send_signal(pidfd, number)
-            signal.pidfd_send_signal(pidfd, signal.SIGCONT)
+            signal.pidfd_send_signal(worker.pidfd, number)
+            signal.pidfd_send_signal(worker.pidfd, signal.SIGCONT)
         except ProcessLookupError:
             return False
         return True
 
-    def _forked(self, uid: str, pidfd: int) -> None:
-        if uid in self._early:
-            self._early.discard(uid)
-            os.close(pidfd)
-            self._let_go(uid)
+    # -- workers that wait --------------------------------------------------------------------------------------------
+
+    def _waiting(self, python: bool, namespace: str) -> Worker | None:
+        """The one of this kind and namespace that had a pod last; it waits no more."""
+        for worker in reversed(self._idle):
+            if worker.python == python and worker.namespace == namespace:
+                self._idle.remove(worker)
+                return worker
+        return None
+
+    def _free(self, worker: Worker) -> None:
+        """It would take another pod."""
+        self._busy.pop(worker.uid)
+        worker.uid = ""
+        if worker.signalled:
+            self._unwatch(worker)
             return
-        self._pidfds[uid] = pidfd
-        asyncio.get_running_loop().add_reader(pidfd, self._ended, uid)
-        self._listener.shim_started(uid)
+        self._idle.append(worker)
+        alike = [other for other in self._idle if other.python == worker.python]
+        if len(alike) > _IDLE:
+            self._dismiss(alike[0])
+        loop = asyncio.get_running_loop()
+        self._last_free = loop.time()
+        if self._quiet is None:
+            self._quiet = loop.call_later(_IDLE_SECONDS, self._thin_out)
 
-    def _ended(self, uid: str) -> None:
-        self._forkers.pop(uid, None)
-        self._unwatch(uid)
-        self._listener.shim_ended(uid)
+    def _thin_out(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = self._last_free + _IDLE_SECONDS
+        if loop.time() < due:
+            self._quiet = loop.call_at(due, self._thin_out)
+            return
+        self._quiet = None
+        for python in self._forkers:
+            for worker in [worker for worker in self._idle if worker.python == python][:-1]:
+                self._dismiss(worker)
 
-    def _unwatch(self, uid: str) -> None:
-        pidfd = self._pidfds.pop(uid)
-        asyncio.get_running_loop().remove_reader(pidfd)
-        os.close(pidfd)
+    def _dismiss(self, worker: Worker) -> None:
+        self._idle.remove(worker)
+        self._unwatch(worker)
 
-    def _freed(self, uid: str) -> None:
-        """The shim of this pod would take another one: it is not signalled any more."""
-        if uid in self._pidfds:
-            self._unwatch(uid)
-            self._let_go(uid)
-        elif uid in self._forkers:
-            self._early.add(uid)
+    def _unwatch(self, worker: Worker) -> None:
+        """Let go of its descriptors; where it waits for a pod, it ends thereby."""
+        loop = asyncio.get_running_loop()
+        if worker.channel is not None:
+            loop.remove_reader(worker.channel)
+            worker.channel.close()
+            worker.channel = None
+        if worker.pidfd >= 0:
+            loop.remove_reader(worker.pidfd)
+            os.close(worker.pidfd)
+            worker.pidfd = -1
 
-    def _let_go(self, uid: str) -> None:
-        if (zygote := self._forkers.pop(uid, None)) is not None:
-            zygote.let_go(uid)
+    # -- what is heard ------------------------------------------------------------------------------------------------
 
-    def _hear(self) -> None:
+    def _forked(self, worker: Worker, pidfd: int) -> None:
+        worker.pidfd = pidfd
+        if worker.channel is None:
+            self._watch_end(worker)
+        if worker.uid:
+            self._listener.shim_started(worker.uid)
+
+    def _hear(self, worker: Worker) -> None:
+        assert worker.channel is not None  # noqa: S101 - it is what is read
+        try:
+            said = worker.channel.recv(records.LONGEST_WORD)
+        except BlockingIOError:
+            return
+        except OSError:
+            said = b""
+        if said:
+            self._spoke(decode(said), worker)
+        else:
+            self._ends(worker)
+
+    def _spoke(self, state: dict[str, Any], worker: Worker) -> None:
+        self._listener.shim_spoke(state)
+        if state["free"] and worker.channel is not None:
+            self._free(worker)
+
+    def _ends(self, worker: Worker) -> None:
+        """It has closed its channel, and is about to be no more."""
+        assert worker.channel is not None  # noqa: S101 - it has just been read
+        if not worker.uid:
+            self._dismiss(worker)
+            return
+        asyncio.get_running_loop().remove_reader(worker.channel)
+        worker.channel.close()
+        worker.channel = None
+        self._watch_end(worker)
+
+    def _watch_end(self, worker: Worker) -> None:
+        if worker.pidfd >= 0:  # else its zygote tells it, or dies
+            asyncio.get_running_loop().add_reader(worker.pidfd, self._ended, worker)
+
+    def _ended(self, worker: Worker) -> None:
+        self._unwatch(worker)
+        if self._busy.pop(worker.uid, None) is not None:
+            self._listener.shim_ended(worker.uid)
+
+    def _hear_others(self) -> None:
+        """Shims whose kubelet was another one."""
         assert self._ear is not None  # noqa: S101 - it is what is read
         try:
             state = decode(self._ear.recv(1 << 17))
@@ -158,205 +253,30 @@ class Supervisor:
             return
         if isinstance(state, dict) and isinstance(state.get("uid"), str):
             self._listener.shim_spoke(state)
-            if state.get("free"):
-                self._freed(state["uid"])
 
-    def _zygote_died(self, zygote: _Zygote, lost: list[str]) -> None:
-        """Pods it had been asked to fork, and did not say it had, may run or not: their directories tell."""
+    def _zygote_died(self, forker: Forker, lost: list[Worker]) -> None:
+        """Workers it had been asked for, and did not say it had forked, may live or not: pods' directories tell."""
         if self._closed:
             return
-        _log.error("the process that forks pods (pid %d) died; another one is started", zygote.pid)
-        for uid in lost:
-            self._forkers.pop(uid, None)
-            self._early.discard(uid)
-            self._listener.shim_ended(uid, forked=False)
-        zygote.restart_soon()
+        _log.error("the process that forks pods (pid %d) died; another one is started", forker.pid)
+        for worker in lost:
+            self._unwatch(worker)
+            if self._busy.pop(worker.uid, None) is not None:
+                self._listener.shim_ended(worker.uid, forked=False)
+        forker.restart_soon()
 
 
-class _Zygote:
-    """One of the forking processes, from the kubelet's side."""
-
-    def __init__(
-        self,
-        settings: KubeletSettings,
-        python: bool,
-        forked: Callable[[str, int], None],
-        died: Callable[[_Zygote, list[str]], None],
-    ) -> None:
-        self._settings = settings
-        self._python = python
-        self._forked = forked
-        self._died = died
-        self._socket: socket.socket | None = None
-        self._process: asyncio.subprocess.Process | None = None
-        self._asked: deque[str] = deque()
-        self._unsent: deque[tuple[str, int | None]] = deque()
-        self._ready: asyncio.Future[str] | None = None
-        self._restarting: asyncio.Task[None] | None = None
-
-    @property
-    def pid(self) -> int:
-        """Of the process; 0 when there is none."""
-        return self._process.pid if self._process is not None else 0
-
-    async def begin(self) -> str:
-        """`start`, and once more each time it is killed on its way, but not for ever."""
-        for _ in range(_TRIES - 1):
-            try:
-                return await self.start()
-            except TiphysError:
-                if self._process is None or self._process.returncode != -signal.SIGKILL:
-                    raise
-        return await self.start()
-
-    async def start(self) -> str:
-        """Start it and wait until it can fork; returns why there are no mount namespaces, or ""."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
-        loop = asyncio.get_running_loop()
-        self._ready = loop.create_future()
-        try:
-            with theirs, (self._settings.root / "zygote.log").open("ab") as log:
-                self._process = await asyncio.create_subprocess_exec(
-                    *_command(self._settings, self._python, theirs.fileno()),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    pass_fds=(theirs.fileno(),),
-                    cwd="/",
-                    # Nothing of the server's environment reaches a pod, not even /proc/PID/environ of a Python step.
-                    env={"PATH": os.defpath, "LANG": "C.UTF-8"},
-                )
-        except BaseException:  # let go of while it was being made: it ends when nobody holds the other end
-            ours.close()
-            raise
-        self._socket = ours
-        loop.add_reader(ours, self._read)
-        try:
-            return await asyncio.wait_for(asyncio.shield(self._ready), _READY_SECONDS)
-        except (TimeoutError, ConnectionError) as error:
-            self._hang_up()
-            await self._gone()
-            said = (self._settings.root / "zygote.log").read_text(errors="replace").strip().splitlines()[-1:]
-            why = said[0] if said else "it said nothing"
-            raise TiphysError(f"the process that forks pods does not start: {why}") from error
-
-    def fork(self, uid: str, namespace: str, plan: int) -> None:
-        """Ask for a shim; `plan` is closed when it is sent."""
-        self._unsent.append((f"{uid} {namespace}", plan))
-        self._send()
-
-    def let_go(self, uid: str) -> None:
-        """Say that the shim of this pod is not signalled any more."""
-        self._unsent.append((uid, None))
-        self._send()
-
-    def close(self) -> None:
-        """End it, by closing its socket; what it was asked for it still forks."""
-        self._hang_up()
-        if self._restarting is not None:
-            self._restarting.cancel()
-
-    def _hang_up(self) -> None:
-        if self._socket is not None:
-            loop = asyncio.get_running_loop()
-            loop.remove_reader(self._socket)
-            loop.remove_writer(self._socket)
-            self._socket.close()
-            self._socket = None
-
-    async def end(self) -> None:
-        """Close it, and wait until it has forked what it was asked for and gone."""
-        self.close()
-        await self._gone()
-
-    async def _gone(self) -> None:
-        """Wait for its end, not for long."""
-        if self._process is not None:
-            try:
-                await asyncio.wait_for(self._process.wait(), _END_SECONDS)
-            except TimeoutError:
-                self._process.kill()
-                await self._process.wait()
-
-    def restart_soon(self) -> None:
-        """Start it again; what is asked for meanwhile waits."""
-        self._restarting = asyncio.get_running_loop().create_task(self._restart())
-
-    async def _restart(self) -> None:
-        while True:
-            try:
-                await self.start()
-            except (TiphysError, OSError) as error:
-                _log.error("%s; trying again", error)
-                await asyncio.sleep(_RESTART_SECONDS)
-            else:
-                self._send()
-                return
-
-    def _send(self) -> None:
-        while self._unsent and self._socket is not None and self._ready is not None and self._ready.done():
-            words, plan = self._unsent[0]
-            try:
-                socket.send_fds(self._socket, [words.encode()], [] if plan is None else [plan])
-            except BlockingIOError:
-                asyncio.get_running_loop().add_writer(self._socket, self._send)
-                return
-            except OSError:
-                return  # it died; `_read` sees it, and what is unsent goes to the next one
-            self._unsent.popleft()
-            if plan is not None:
-                os.close(plan)
-                self._asked.append(words.partition(" ")[0])
-        if self._socket is not None and not self._unsent:
-            asyncio.get_running_loop().remove_writer(self._socket)
-
-    def _read(self) -> None:
-        assert self._socket is not None and self._ready is not None  # noqa: S101, PT018 - it is what is read
-        while self._socket is not None:
-            try:
-                data, fds, _flags, _address = socket.recv_fds(self._socket, 4096, 1)
-            except BlockingIOError:
-                return
-            except ConnectionError:
-                data, fds = b"", []
-            if not data:
-                self._lost()
-            elif fds:
-                uid = data.decode()
-                self._asked.remove(uid)
-                self._forked(uid, fds[0])
-            elif not self._ready.done():
-                self._ready.set_result(decode(data)["refused"])
-
-    def _lost(self) -> None:
-        lost, self._asked = list(self._asked), deque()
-        self._hang_up()
-        if self._ready is not None and not self._ready.done():
-            self._ready.set_exception(ConnectionError("ended"))
-            return
-        self._died(self, lost)
-
-
-def _command(settings: KubeletSettings, python: bool, fd: int) -> list[str]:
-    kept = python_environment()
-    hidden = settings.hidden and os.path.realpath(settings.hidden)
-    told = {
-        "root": str(settings.root),
-        "sandbox": settings.sandbox,
-        "preload": list(settings.preload) if python else [],
-        "kept": kept,
-        # An environment that lies in it is needed more.
-        "hidden": "" if any(path.startswith(f"{hidden}/") for path in kept) else hidden,
-        "socket": fd,
-        "open_files": settings.open_files,
-    }
-    start = "from tiphys.kubelet.zygote import main; main()"
-    if python:
-        return [sys.executable, "-c", start, encode(told).decode()]
-    # Without site: half the modules, hence half the fork. It runs no program of anybody else.
-    start = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r}); {start}"
-    return [sys.executable, "-I", "-S", "-c", start, encode(told).decode()]
+def _pass(channel: socket.socket, words: bytes) -> None:
+    """Give a worker a plan."""
+    if len(words) <= records.LONGEST_WORD:
+        channel.send(words)
+        return
+    memory = os.memfd_create("plan", os.MFD_CLOEXEC)
+    with os.fdopen(memory, "wb") as file:
+        file.write(words)
+        file.flush()
+        os.lseek(memory, 0, os.SEEK_SET)
+        socket.send_fds(channel, [b"plan"], [memory])
 
 
 def _bind(path: Path) -> socket.socket:

@@ -1,9 +1,8 @@
-"""The process that forks: small, single-threaded, warm. The kubelet starts it; it has a worker be the shim of each pod.
+"""The process that forks: small, single-threaded, warm. The kubelet starts it, and has it fork the workers.
 
 There are two: a bare one (pods of ordinary commands; its small size is what makes a fork cheap) and one with Python
-modules loaded (pods whose command is this environment's Python). It keeps nothing of a pod and holds no secret: a
-request is a pod's uid and a memory file with the plan, which only the shim reads. It ends when the kubelet does; shims
-live on. See `workers`.
+modules loaded (pods whose command is this environment's Python). It knows nothing of pods: plans go from the kubelet to
+the workers. It ends when the kubelet does; workers that have a pod live on. See `workers`.
 
 Started as `python -c 'from tiphys.kubelet.zygote import main; main()' SETTINGS`; SETTINGS is JSON, see
 `supervisor._command`.
@@ -22,7 +21,7 @@ import sys
 from tiphys.kubelet import sandbox, syscalls, warm
 from tiphys.kubelet.container import Host
 from tiphys.kubelet.process import Become
-from tiphys.kubelet.workers import Workers
+from tiphys.kubelet.workers import serve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def _serve(settings: dict[str, Any]) -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
-    Workers(host, requests, settings["open_files"]).serve()
+    serve(host, requests, settings["open_files"])
     os._exit(0)
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-import select
 import signal
 import socket
-import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
-from tiphys.kubelet import workers
+from tiphys.kubelet import supervisor, workers
+from tiphys.kubelet.forker import Worker
+from tiphys.kubelet.settings import KubeletSettings
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="an ordinary user's worker ends with its pod")
 
@@ -29,23 +30,18 @@ def _lives(pid: int) -> bool:
         return False
 
 
-def _blocks(pid: int, number: int) -> bool:
-    lines = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return bool(int(lines["SigBlk"], 16) >> (number - 1) & 1)
-
-
-async def _until_gone(pid: int) -> None:
+async def _until_gone(*pids: int) -> None:
+    """Return when they have ended, and somebody has taken note of it."""
     async with asyncio.timeout(10):
-        while _lives(pid):
+        while any(Path(f"/proc/{pid}").exists() for pid in pids):
             await asyncio.sleep(0.01)
 
 
 async def _until_idle(node: Any) -> None:
-    """Return when every worker has been let go of: the supervisor's words have reached the zygote."""
+    """Return when every worker waits for a pod."""
     async with asyncio.timeout(10):
-        while node.supervisor()._forkers or node.supervisor()._pidfds:
+        while node.supervisor()._busy:
             await asyncio.sleep(0)
-    await asyncio.sleep(0)
 
 
 async def _worker(node: Any, name: str, then: str = "true") -> int:
@@ -86,21 +82,20 @@ def test_nothing_of_a_pod_is_left_in_its_worker(on_node, sandbox) -> None:
 
 def test_a_stop_that_comes_too_late_does_not_reach_the_next_pod(on_node) -> None:
     async def scenario(node) -> None:
-        supervisor, kept = node.supervisor(), list[str]()
-        let_go = supervisor._let_go
-        supervisor._let_go = kept.append
+        made = node.supervisor()
+        spoke, late = made._spoke, list[bool]()
+
+        def stop_late(state: dict[str, Any], worker: Any) -> None:
+            if state["free"] and not late:  # as the kubelet may until it has heard the end
+                late.append(made.signal(state["uid"], signal.SIGTERM))
+            spoke(state, worker)
+
+        made._spoke = stop_late
         first = await _worker(node, "p1")
-        async with asyncio.timeout(10):
-            while not kept or not _blocks(first, signal.SIGTERM):
-                await asyncio.sleep(0)
-        os.kill(first, signal.SIGTERM)  # as the kubelet may until it has heard the end
-        supervisor._let_go = let_go
-        let_go(kept.pop())
-        async with asyncio.timeout(20):
-            number = 0
-            while await _worker(node, f"q{number}", "sleep 0.05") != first:
-                number += 1
-        assert _lives(first)
+        assert late == [True]
+        for number in range(5):
+            assert await _worker(node, f"q{number}", "sleep 0.05") != first
+        await _until_gone(first)
 
     on_node(scenario)
 
@@ -116,86 +111,93 @@ def test_a_pod_gets_another_worker_where_the_one_that_waited_was_killed(on_node)
     on_node(scenario)
 
 
-class _Zygote(workers.Workers):
-    """One whose workers are sockets: `others` are their ends."""
+def test_what_a_kubelet_asked_for_before_it_was_killed_is_done(monkeypatch) -> None:
+    forked: list[int] = []
 
-    def __init__(self, requests: socket.socket) -> None:
-        super().__init__(SimpleNamespace(), requests, None)
-        self.others: list[socket.socket] = []
-        self.numbers: list[int] = []
+    def fork(_host: Any, _requests: Any, channel: int, *_others: Any) -> int:
+        forked.append(os.fstat(channel).st_ino)
+        os.close(channel)
+        return os.pidfd_open(os.getpid())
 
-    def _fork(self, namespace: bytes, _plan: int) -> workers._Worker:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.others.append(theirs)
-        self.numbers.append(ours.fileno())
-        worker = self._all[ours.fileno()] = workers._Worker(ours, os.pidfd_open(os.getpid()), namespace)
-        self._poll.register(ours, select.POLLIN)
-        return worker
+    monkeypatch.setattr(workers, "_fork", fork)
+    kubelet, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    channels = [os.memfd_create("p"), os.memfd_create("q")]
+    with kubelet:
+        for channel in channels:
+            socket.send_fds(kubelet, [workers.FORK], [channel])
+        requests.send(b"not read")
+    with requests:
+        workers.serve(SimpleNamespace(), requests)
+    assert forked == [os.fstat(channel).st_ino for channel in channels]
+    for channel in channels:
+        os.close(channel)
 
-    def close(self) -> None:
-        for worker in list(self._all.values()):
-            self._gone(worker)
-        for end in (self._requests, *self.others):
+
+class _Forker:
+    """It forks nothing: `ends` are the workers' ends of their channels."""
+
+    def __init__(self) -> None:
+        self.ends: list[socket.socket] = []
+
+    def fork(self, _worker: Worker, channel: socket.socket) -> None:
+        channel.settimeout(10)
+        self.ends.append(channel)
+
+
+def _plan(uid: str, namespace: str) -> Any:
+    return SimpleNamespace(uid=uid, namespace=namespace, python=False)
+
+
+def test_a_worker_stays_with_one_namespace(tmp_path, monkeypatch) -> None:
+    """Else a Python step could find in the memory it is forked from what pods of another one were given."""
+    monkeypatch.setattr(supervisor, "encode", lambda plan: plan.uid.encode())
+
+    async def scenario() -> None:
+        listener = Mock()
+        made = supervisor.Supervisor(KubeletSettings(root=tmp_path, api_port=1), listener)
+        forker = made._forkers[False] = _Forker()
+        for number, namespace in enumerate(("a", "b", "a", "b")):
+            made.launch(_plan(f"p{number}", namespace))
+            end = forker.ends[number % 2]
+            assert end.recv(16) == b"p%d" % number
+            end.send(b'{"uid": "p%d", "free": true}' % number)
+            async with asyncio.timeout(10):
+                while made._busy:
+                    await asyncio.sleep(0)
+        assert len(forker.ends) == 2
+        made.hang_up()
+        for end in forker.ends:
             end.close()
 
-
-def test_an_end_that_is_heard_together_with_a_request_holds_the_zygote_up_for_nobody() -> None:
-    """The next worker gets the descriptor's number of the one that was killed, and has nothing to say yet."""
-    kubelet, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    zygote = _Zygote(requests)
-    zygote._idle.append(zygote._fork(b"ns", -1))
-    zygote.others.pop().close()
-    with kubelet, Path(os.devnull).open() as plan:
-        socket.send_fds(kubelet, [b"uid ns"], [plan.fileno()])
-        thread = threading.Thread(target=zygote.serve, daemon=True)
-        thread.start()
-        assert socket.recv_fds(kubelet, 16, 1)[0] == b"uid"
-    thread.join(10)
-    assert not thread.is_alive()
-    assert zygote.numbers[0] == zygote.numbers[1]
-    zygote.close()
+    asyncio.run(scenario())
 
 
-def test_what_a_kubelet_asked_for_before_it_was_killed_is_done() -> None:
-    kubelet, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    zygote = _Zygote(requests)
-    with kubelet, Path(os.devnull).open() as plan:
-        for uid in (b"p", b"q"):
-            socket.send_fds(kubelet, [uid + b" ns"], [plan.fileno()])
-        requests.send(b"not read")
-    zygote.serve()
-    assert [other.recv(16) for other in zygote.others] == [b"plan", b"plan"]
-    zygote.close()
-
-
-def test_a_worker_stays_with_one_namespace() -> None:
-    """Else a Python step could find in the memory it is forked from what pods of another one were given."""
-    kubelet, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    zygote = _Zygote(requests)
-    with kubelet, Path(os.devnull).open() as plan:
-        for number, namespace in enumerate((b"a", b"b", b"a", b"b")):
-            socket.send_fds(kubelet, [b"p%d %s" % (number, namespace)], [plan.fileno()])
-            zygote._request()
-            kubelet.send(b"p%d" % number)  # its shim is not signalled any more
-            zygote._request()
-            worker = next(worker for worker in zygote._all.values() if worker.namespace == namespace)
-            zygote.others[list(zygote._all.values()).index(worker)].send(b"ready")
-            zygote._hear(worker)
-    assert [worker.namespace for worker in zygote._idle] == [b"a", b"b"]
-    zygote.close()
-
-
-@pytest.mark.parametrize("killed", [False, True])
-def test_workers_that_wait_end_with_their_zygote(on_node, killed: bool) -> None:
+def test_workers_that_wait_end_with_their_kubelet(on_node) -> None:
     async def scenario(node) -> None:
         pid = await _worker(node, "p")
         await _until_idle(node)
-        if killed:
-            os.kill(node.supervisor().processes[0], signal.SIGKILL)
-        else:
-            await node.restart()
+        await node.restart()
         await _until_gone(pid)
         assert await _worker(node, "q") != pid
+
+    on_node(scenario)
+
+
+def test_workers_that_wait_take_pods_when_their_zygote_is_dead(on_node) -> None:
+    async def scenario(node) -> None:
+        pid = await _worker(node, "p")
+        await _until_idle(node)
+        os.kill(node.supervisor().processes[0], signal.SIGKILL)
+        assert await _worker(node, "q") == pid
+
+    on_node(scenario)
+
+
+def test_a_plan_that_is_too_long_for_a_message_arrives(on_node) -> None:
+    async def scenario(node) -> None:
+        for name in ("fresh", "again"):
+            env = [{"name": f"V{number}", "value": "x" * 9000} for number in range(10)]
+            assert await node.sh(name, "echo ${#V0} ${#V9}", main={"env": env}) == "9000 9000\n"
 
     on_node(scenario)
 
@@ -203,26 +205,16 @@ def test_workers_that_wait_end_with_their_zygote(on_node, killed: bool) -> None:
 def test_a_worker_is_not_kept_for_ever(monkeypatch) -> None:
     """What Python does not give back is bounded."""
     told: list[bool] = []
-    monkeypatch.setattr(workers, "supervise", lambda _host, _plan, *, again: told.append(again) or again)
+    monkeypatch.setattr(workers, "supervise", lambda _host, _plan, _channel, *, again: told.append(again) or again)
     monkeypatch.setattr(os, "setsid", lambda: None)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
-    def zygote() -> None:
-        with ours:
+    def kubelet() -> None:
+        with ours, contextlib.suppress(OSError):
             for _ in range(1000):
-                plan = os.memfd_create("plan")
-                os.write(plan, b"{}")
-                os.lseek(plan, 0, os.SEEK_SET)
-                try:
-                    socket.send_fds(ours, [b"plan"], [plan])
-                    ours.send(b"free")
-                    ours.recv(16)
-                except OSError:
-                    return
-                finally:
-                    os.close(plan)
+                ours.send(b"{}")
 
-    thread = threading.Thread(target=zygote, daemon=True)
+    thread = threading.Thread(target=kubelet, daemon=True)
     thread.start()
     with theirs:
         workers._work(SimpleNamespace(ordinary=False), theirs)
@@ -252,7 +244,7 @@ def test_many_at_once_leave_only_a_few_workers_that_wait(on_node) -> None:
 
 
 def test_more_pods_at_once_than_one_of_them_may_have_files_open(on_node) -> None:
-    """The zygote has descriptors of each worker; the limit is the pods'."""
+    """The zygote has a descriptor of each worker; the limit is the pods'."""
     script = (
         "import os, resource\n"
         "print(*resource.getrlimit(resource.RLIMIT_NOFILE), *map(os.path.realpath, os.scandir('/proc/self/fd')))"
@@ -283,50 +275,24 @@ def _shared(node: Any) -> dict[str, Any]:
     return {"spec": {"volumes": [volume]}, "main": {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}}
 
 
-def test_after_a_while_of_quiet_one_waiting_worker_is_enough(monkeypatch) -> None:
-    monkeypatch.setattr(workers, "_IDLE_SECONDS", 0.01)
-    kubelet, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    pool = workers.Workers(SimpleNamespace(), requests)
-    far_ends = []
-    for _ in range(3):
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        worker = workers._Worker(ours, os.pidfd_open(os.getpid()), b"ns")
-        pool._all[ours.fileno()] = worker
-        pool._poll.register(ours, select.POLLIN)
-        pool._idle.append(worker)
-        far_ends.append(theirs)
-    thread = threading.Thread(target=pool.serve, daemon=True)
-    thread.start()
-    for theirs in far_ends[:-1]:
-        theirs.settimeout(10)
-        assert theirs.recv(16) == b""
-    far_ends[-1].setblocking(False)
-    with pytest.raises(BlockingIOError):
-        far_ends[-1].recv(16)
-    kubelet.close()
-    thread.join(10)
-    pool._gone(pool._idle[0])
-    for one in (requests, *far_ends):
-        one.close()
+def test_after_a_while_of_quiet_one_waiting_worker_is_enough(on_node, monkeypatch) -> None:
+    monkeypatch.setattr(supervisor, "_IDLE_SECONDS", 0.05)
 
+    async def scenario(node) -> None:
+        names = [f"p{number}" for number in range(4)]
+        for name in names:
+            await node.create(
+                name, "sh", "-c", "while [ ! -e /v/go ]; do sleep 0.05; done; echo $PPID", **_shared(node)
+            )
+        for name in names:
+            await node.running(name)
+        (node.root / "go").touch()
+        for name in names:
+            await node.ended(name)
+        pids = {int(await node.log(name)) for name in names}
+        async with asyncio.timeout(10):
+            while sum(Path(f"/proc/{pid}").exists() for pid in pids) > 1:
+                await asyncio.sleep(0.01)
+        assert await _worker(node, "q") in pids
 
-def test_a_worker_that_was_let_go_in_the_quiet_is_collected(monkeypatch) -> None:
-    monkeypatch.setattr(workers, "_IDLE_SECONDS", 0.01)
-    kubelet, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    zygote = _Zygote(requests)
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        child = subprocess.Popen(["cat"], stdin=theirs, stdout=subprocess.DEVNULL)  # until its channel is closed
-    worker = zygote._all[ours.fileno()] = workers._Worker(ours, os.pidfd_open(child.pid), b"ns")
-    zygote._poll.register(ours, select.POLLIN)
-    zygote._idle += [worker, zygote._fork(b"ns", -1)]
-    thread = threading.Thread(target=zygote.serve, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 10
-    while Path(f"/proc/{child.pid}").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    kubelet.close()
-    thread.join(10)
-    child.wait()
-    zygote.close()
+    on_node(scenario, host_paths=("/var/tmp",))
