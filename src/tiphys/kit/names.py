@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 
 __all__ = ["fnv1a_32", "generate_name", "random_suffix"]
 
@@ -20,7 +20,7 @@ def fnv1a_32(text: str) -> int:
 
 def random_suffix(length: int = 5) -> str:
     """A suffix as `generateName` gets it."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+    return "".join([_ALPHABET[byte % len(_ALPHABET)] for byte in os.urandom(length)])
 
 
 def generate_name(base: str) -> str:

@@ -56,12 +56,13 @@ class PodFiles:
 
     def __init__(self, settings: KubeletSettings) -> None:
         self._root = settings.root
+        self._pods = settings.root / "pods"
         # Two kubelets of one user must not share it, nor two users.
         name = f"tiphys-{os.getuid()}-{sha256(os.fsencode(settings.root.resolve())).hexdigest()[:12]}"
         memory = settings.memory if os.access(settings.memory, os.W_OK) else settings.root
         self._memory = memory / name
         try:
-            for directory in (self._root, self._root / "pods", self._root / "stage", self._memory):
+            for directory in (self._root, self._pods, self._root / "stage", self._memory):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._root.chmod(0o700)
         except OSError as error:
@@ -71,7 +72,7 @@ class PodFiles:
 
     def directory(self, uid: str) -> Path:
         """Of a pod."""
-        return self._root / "pods" / uid
+        return self._pods / uid
 
     def memory(self, uid: str) -> Path:
         """Where a pod's files of secrets lie while it runs."""
@@ -83,7 +84,7 @@ class PodFiles:
 
     def uids(self) -> set[str]:
         """Of all pods that have a directory, on disk or in memory."""
-        return {path.name for place in (self._root / "pods", self._memory) for path in place.iterdir()}
+        return {path.name for place in (self._pods, self._memory) for path in place.iterdir()}
 
     @contextmanager
     def _opened(self, uid: str) -> Iterator[int]:
