@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import os
-import pwd
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tiphys.errors import UsageError
+from tiphys.kit.places import below_home
 
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["add_data_dir", "called", "data_dir", "default_data_dir", "holder", "home", "server_of"]
+__all__ = ["add_data_dir", "called", "data_dir", "default_data_dir", "holder", "server_of"]
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
@@ -57,24 +57,7 @@ def default_data_dir() -> Path:
     """
     if named := os.environ.get("TIPHYS_DATA_DIR"):
         return Path(named).absolute()
-    base = os.environ.get("XDG_DATA_HOME", "")
-    if Path(base).is_absolute():  # a relative one is to be ignored (XDG Base Directory Specification 0.8)
-        return Path(base) / "tiphys"
-    return home() / ".local" / "share" / "tiphys"
-
-
-def home() -> Path:
-    """$HOME, or what the list of users says.
-
-    Raises:
-        UsageError: this user has none, as in many containers.
-    """
-    try:
-        return Path(os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir).absolute()
-    except KeyError as error:
-        raise UsageError(
-            "this user has no home directory: set HOME; or name the files by --data-dir and KUBECONFIG"
-        ) from error
+    return below_home(os.environ, "XDG_DATA_HOME", ".local/share", instead="--data-dir and KUBECONFIG") / "tiphys"
 
 
 def holder(folder: Path) -> int:

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tiphys.cli.instance import add_data_dir, called, data_dir, home
+from tiphys.cli.instance import add_data_dir, called, data_dir
 from tiphys.errors import TiphysError, UsageError
 from tiphys.kit import yaml
 from tiphys.kit.files import write_private
+from tiphys.kit.places import home
 from tiphys.kube.client.kubeconfig import default_paths
 
 __all__ = ["merge", "register", "run"]
@@ -65,7 +66,7 @@ def merge(source: Path) -> Path:
 
 def _own() -> Path:
     """The file that kubectl would write a new context to: of several, the first that is there, else the last."""
-    paths = default_paths(os.environ) or [home() / ".kube" / "config"]
+    paths = default_paths(os.environ) or [home(os.environ, instead="KUBECONFIG") / ".kube" / "config"]
     return next((path for path in paths if path.exists()), paths[-1])
 
 

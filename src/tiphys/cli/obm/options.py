@@ -18,6 +18,7 @@ from tiphys.credentials.on_record import OnRecord
 from tiphys.credentials.provider import Provider
 from tiphys.credentials.stores import is_url, open_provider
 from tiphys.errors import UsageError
+from tiphys.kit.places import below_home
 from tiphys.obm.identity import Expected
 from tiphys.obm.settings import KEYS, Settings, is_port
 
@@ -194,8 +195,10 @@ def provider_of(options: argparse.Namespace, host: Host, environ: Mapping[str, s
         from tiphys.credentials.kubernetes import KubernetesProvider, connect  # not loaded where no cluster is used
 
         return KubernetesProvider(lambda: connect(options.kubeconfig, options.namespace, environ), options.namespace)
-    state = environ.get("XDG_STATE_HOME") or Path(environ.get("HOME") or "~").expanduser() / ".local" / "state"
-    return DirectoryProvider(Path(options.state_dir) if options.state_dir else Path(state) / "tiphys" / "obm")
+    if options.state_dir:
+        return DirectoryProvider(Path(options.state_dir))
+    state = below_home(environ, "XDG_STATE_HOME", ".local/state", instead="--state-dir")
+    return DirectoryProvider(state / "tiphys" / "obm")
 
 
 def given_of(options: argparse.Namespace, host: Host, environ: Mapping[str, str] = os.environ) -> Given:

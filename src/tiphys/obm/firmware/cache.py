@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from tiphys.errors import UsageError
+from tiphys.kit.places import below_home
 from tiphys.obm.firmware.image import Image, digest_of
 
 __all__ = ["Cache", "cache_folder"]
@@ -27,9 +28,12 @@ _LOOK_AGAIN_SECONDS = 1.0
 
 
 def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """`$XDG_CACHE_HOME/tiphys/firmware`, else below the home directory."""
-    base = environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME") or "~").expanduser() / ".cache"
-    return Path(base) / "tiphys" / "firmware"
+    """`$XDG_CACHE_HOME/tiphys/firmware`, else below the home directory.
+
+    Raises:
+        UsageError: this user has no home.
+    """
+    return below_home(environ, "XDG_CACHE_HOME", ".cache", instead="--cache") / "tiphys" / "firmware"
 
 
 class Cache:
