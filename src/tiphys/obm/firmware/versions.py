@@ -8,7 +8,9 @@ __all__ = ["older", "order", "same"]
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two versions are equal: numbers as numbers (`6.00.30` is `6.0.30`), the rest by its letters."""
+    """Whether two versions are equal: numbers as numbers (`6.00.30` is `6.0.30`, and `7.10.30` is `7.10.30.00`, as Dell
+    writes the same release in two places), the rest by its letters.
+    """
     return bool(one and other) and _words(one) == _words(other)
 
 
@@ -39,6 +41,9 @@ def _sign(number: int) -> int:
 
 
 def _words(version: str) -> list[int | str]:
-    """Its numbers and words of letters; Python refuses to read a number of thousands of digits."""
+    """Its numbers and words of letters but zeros at the end; Python refuses to read a number of thousands of digits."""
     found = re.findall(r"\d{1,18}|[a-z]+", version.strip().casefold().removeprefix("v"))
-    return [int(word) if word.isdigit() else word for word in found]
+    words: list[int | str] = [int(word) if word.isdigit() else word for word in found]
+    while len(words) > 1 and words[-1] == 0:
+        words.pop()
+    return words
