@@ -93,7 +93,9 @@ def for_update(resource: Resource, new: Object, old: Object, *, parts_changed: b
         raise status.bad_request(
             f"the name of the object ({meta['name']}) does not match the name on the URL ({before['name']})"
         )
-    errors = _common_errors(meta) + _finalizer_errors(meta, before)
+    # What is as it was, was judged when it was written.
+    errors = _common_errors({key: member for key, member in meta.items() if member != before.get(key)})
+    errors += _finalizer_errors(meta, before)
     if errors:
         raise status.invalid(resource.kind, resource.group, meta["name"], errors)
     meta |= {key: before[key] for key in _FROM_OLD if key in before}

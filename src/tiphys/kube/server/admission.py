@@ -55,7 +55,7 @@ def prepare(asked: Admission, store: Store, authorizer: Authorizer) -> None:
     Raises:
         ApiError: 400, 403, 404 or 422.
     """
-    shapes.check(asked.resource, asked.new)
+    shapes.check(asked.resource, asked.new, asked.old)
     causes: list[Cause] = []
     if asked.resource.group == "" and asked.resource.plural == "pods":
         causes = _pod(asked, store)

@@ -296,7 +296,7 @@ class Api:
                 new = {**tracked(resource, was, whole, owners, self._applier(request))}
                 del new["spec"]
             else:
-                shapes.check(resource, new)
+                shapes.check(resource, new, old)
                 new = tracked(resource, old, new, owners, self._applier(request))
             if meta.finished(resource, new):
                 return Delete(new)

@@ -45,6 +45,8 @@ def create(pod: Object) -> list[Cause]:
 def changes(new: Object, old: Object) -> list[Cause]:
     """What an update may not do."""
     now, was = new.get("spec"), old.get("spec") or {}
+    if now is was:
+        return []
     if now is None or _fixed(now) != _fixed(was):
         return [status.forbidden_field("spec", _UPDATE_SAYS)]
     grace, before = now.get("terminationGracePeriodSeconds"), was.get("terminationGracePeriodSeconds")

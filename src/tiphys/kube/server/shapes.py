@@ -389,12 +389,19 @@ _MOMENTS: Mapping[str, Mapping[str, str]] = {
 """Moments that clients write: one that Go cannot read keeps its clients from every list that it is in."""
 
 
-def check(resource: Resource, value: _Object) -> None:
+def check(resource: Resource, value: _Object, old: _Object | None = None) -> None:
     """Refuse an object whose fields are not what their names promise.
+
+    Args:
+        resource: what it is.
+        value: the object.
+        old: what it was made of, which did fit: the members that both share are not looked into again.
 
     Raises:
         ApiError: 400, in the words of the real server's decoder as far as they can be had.
     """
+    if old is not None:
+        value = {key: member for key, member in value.items() if member is not old.get(key)}
     try:
         convert(value, _SHAPES.get(resource.plural, _Custom))
     except DecodeError as error:
