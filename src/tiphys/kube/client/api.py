@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from tiphys.errors import ApiError
 from tiphys.kube.objects.resources import Resource
@@ -86,8 +86,7 @@ class Items:
     continue_token: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class WatchEvent:
+class WatchEvent(NamedTuple):
     """A change. SYNCED (made by `list_watch` only) has no item: all that was there at the start has been shown."""
 
     type: EventType

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from tiphys.kit.codec import Struct
 from tiphys.kube.objects.meta import FOREGROUND, ORPHAN
 from tiphys.kube.objects.resources import Resource, by_kind
 
 __all__ = ["Graph", "Node", "Owner", "node_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Struct, frozen=True):
     """One ownerReference."""
 
     api_version: str
@@ -33,8 +32,7 @@ class Owner:
         return by_kind(self.api_version.rpartition("/")[0], self.kind)
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """An object as far as its collection is concerned; `deleting` is "", "Background", "Foreground" or "Orphan"."""
 
     resource: Resource

@@ -7,10 +7,9 @@ Called by `api` with every object about to be written, on the newest state. What
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from tiphys.kit.codec import decode
+from tiphys.kit.codec import Struct, decode
 from tiphys.kube.objects import status
 from tiphys.kube.objects.resources import Resource, served
 from tiphys.kube.objects.status import Cause
@@ -26,8 +25,7 @@ __all__ = ["Admission", "Admit", "check_namespace", "prepare"]
 _NAMESPACES = served("", "namespaces")
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(Struct, frozen=True):
     """An object on its way in. A patch of a Workflow that leaves its spec alone is not shown: its status is its own.
 
     Attributes:

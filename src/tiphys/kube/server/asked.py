@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from tiphys.kit.codec import Struct
 from tiphys.kube.objects.resources import Resource
 from tiphys.kube.server.users import User
 from tiphys.kube.store.api import Record
@@ -11,8 +10,7 @@ from tiphys.kube.store.api import Record
 __all__ = ["Request", "Result"]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """Who asks for what: the part that all verbs share.
 
     Attributes:
@@ -30,8 +28,7 @@ class Request:
     manager: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """A written object, and what to warn of."""
 
     record: Record

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
+
+from tiphys.kit.codec import Struct, field
 
 __all__ = ["Change", "ChangeType", "Decision", "Delete", "Key", "Put", "Record", "Store", "Watching"]
 
@@ -25,8 +26,7 @@ class Key(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """An object as it is kept.
 
     Attributes:
@@ -47,16 +47,14 @@ class Record:
     parts: Mapping[str, bytes] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(Struct, frozen=True):
     """Decision to write: the object without its parts; `parts` only those that change, None for one that goes."""
 
     value: dict[str, Any]
     parts: Mapping[str, bytes | None] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(Struct, frozen=True):
     """Decision to remove; `value`, if given, is the last state watchers are shown."""
 
     value: dict[str, Any] | None = None
@@ -65,8 +63,7 @@ class Delete:
 Decision = Put | Delete | None  # None: leave it as it is; the future gives the present record
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One committed change; `before` is None for ADDED."""
 
     type: ChangeType

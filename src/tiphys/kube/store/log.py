@@ -6,20 +6,18 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 from tiphys.errors import StoreError, TiphysError
-from tiphys.kit.codec import decode, encode
+from tiphys.kit.codec import Struct, decode, encode, replaced
 from tiphys.kube.store.api import Change, Decision, Delete, Key, Put, Record
 from tiphys.kube.store.hub import Hub, Watch
 
 __all__ = ["LogStore", "Row"]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One line of the log. `part` is None for the object itself; `value` None for what is gone."""
 
     revision: int
@@ -42,8 +40,7 @@ class _Parts:
 _NO_PARTS: Mapping[str, bytes] = MappingProxyType({})
 
 
-@dataclass(slots=True)
-class _Entry:
+class _Entry(Struct):
     """A decision on its way to the disk; `change` is None where it was to leave things as they are.
 
     A `refused` one waits with the others: what it rests on must be seen by readers before its refusal is told. A caller
@@ -55,7 +52,7 @@ class _Entry:
     result: Record | None
     change: Change | None = None
     rows: tuple[Row, ...] = ()
-    parts: _Parts | None = field(default=None)
+    parts: _Parts | None = None
     refused: TiphysError | None = None
 
 
@@ -124,7 +121,7 @@ class LogStore(ABC):
             raise StoreError("the store is closed: the server is stopping, try again when it is back")
         before = self._newest[key] if key in self._newest else self.get(key)
         parts = self._parts.get(key)
-        seen = before if before is None or parts is None else replace(before, parts=MappingProxyType(parts.newest))
+        seen = before if before is None or parts is None else replaced(before, parts=MappingProxyType(parts.newest))
         future: asyncio.Future[Record | None] = asyncio.get_running_loop().create_future()
         try:
             decision = decide(seen)
@@ -289,7 +286,7 @@ class LogStore(ABC):
             parts = self._parts[key] = self._committed_parts[key] = _Parts()
             record = self.get(key)
             if record is not None:  # its row came first: let it see them
-                self._present[key.group, key.resource][key.namespace, key.name] = replace(record, parts=parts.view)
+                self._present[key.group, key.resource][key.namespace, key.name] = replaced(record, parts=parts.view)
         for state in (parts.committed, parts.newest):
             if value is None:
                 state.pop(name, None)
