@@ -12,9 +12,10 @@ import shlex
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TypeVar
 
 from tiphys.errors import StoreError
 from tiphys.kit.codec import DecodeError
@@ -25,9 +26,12 @@ from tiphys.kube.store.sealing import Seal
 
 __all__ = ["SCHEMA", "SqliteStore"]
 
+T = TypeVar("T")
+
 SCHEMA = 1
 _APPLICATION = 0x54697068  # "Tiph", in the file's header
 _COMPACT_STEP = 2_000
+_IN_A_STATEMENT = 64
 _TABLE = """
 CREATE TABLE log (
   id INTEGER PRIMARY KEY,
@@ -181,15 +185,25 @@ def _commit(
 ) -> None:
     database.execute("BEGIN IMMEDIATE")
     try:
-        database.executemany("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)", lines)
+        for some in _portions(lines):
+            marks = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * len(some))
+            database.execute(f"INSERT INTO log VALUES {marks}", [value for line in some for value in line])  # noqa: S608
+        for ids in _portions(spent):
+            marks = ", ".join("?" * len(ids))
+            database.execute(f"DELETE FROM log WHERE id IN ({marks})", ids)  # noqa: S608 - question marks only
         if spent:
-            database.executemany("DELETE FROM log WHERE id = ?", [(row,) for row in spent])
             database.execute("INSERT OR REPLACE INTO compaction VALUES (1, ?)", (floor,))
         database.execute("COMMIT")
     except sqlite3.Error:
         if database.in_transaction:
             database.execute("ROLLBACK")
         raise
+
+
+def _portions(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    """As many as go into one statement: each one lets go of the interpreter, and waits until it is given back."""
+    for start in range(0, len(rows), _IN_A_STATEMENT):
+        yield rows[start : start + _IN_A_STATEMENT]
 
 
 def _lock(path: Path) -> _Lock:

@@ -210,6 +210,28 @@ def test_a_disk_that_is_full_is_an_error_and_room_mends_it(tmp_path: pathlib.Pat
     asyncio.run(scenario())
 
 
+def test_a_commit_of_many_is_whole_and_so_is_its_compaction(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tiphys.kube.store.sqlite.HISTORY", 10)
+    names = [f"o{number}" for number in range(300)]
+
+    async def scenario() -> None:
+        store = SqliteStore(tmp_path / "db", SEALED)
+        for data in ("1", "2", "3"):
+            await asyncio.gather(*(store.mutate(key(name), put(name, data)) for name in names))
+        await store.close()
+        store = SqliteStore(tmp_path / "db", SEALED)
+        records = [store.get(key(name)) for name in names]
+        assert [decode(record.value)["data"] for record in records if record is not None] == ["3"] * len(names)
+        await store.close()
+
+    asyncio.run(scenario())
+    with contextlib.closing(sqlite3.connect(tmp_path / "db")) as database:
+        (rows,) = database.execute("SELECT count(*) FROM log").fetchone()
+    assert rows < 3 * len(names) - 200
+
+
 def test_the_log_is_compacted_and_old_watches_are_told(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tiphys.kube.store.sqlite.HISTORY", 10)
     monkeypatch.setattr("tiphys.kube.store.hub.HISTORY", 10)
