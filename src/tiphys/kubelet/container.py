@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import binascii
 import os
-import resource
 import select
 import stat
 import time
@@ -44,27 +43,9 @@ class Host:
         self.survey = sandbox.Survey()
         self.survey.renew()
         self.ordinary = namespaces and os.geteuid() != 0
+        self.proc = os.open("/proc", os.O_PATH | os.O_CLOEXEC) if self.ordinary else -1
         self.capabilities = -1 if not namespaces else 0 if self.ordinary else syscalls.CONTAINER_CAPABILITIES
         self._base = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC) if namespaces else -1
-
-    def separate(self, processes: int) -> None:
-        """Away from the other pods: without it one user's processes may look into each other (their environment, their
-        memory, their files by /proc/PID/root). Root's may; no namespace keeps root from that.
-
-        Args:
-            processes: how many the pod may have.
-
-        Raises:
-            OSError: the kernel has no more namespaces for this user.
-        """
-        if self.ordinary:
-            sandbox.join()
-            os.close(self._base)
-            self._base = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-            # Counted in each user namespace for itself (Linux 5.14), and not for root.
-            most = resource.getrlimit(resource.RLIMIT_NPROC)[1]
-            limit = processes if most == resource.RLIM_INFINITY else min(processes, most)
-            resource.setrlimit(resource.RLIMIT_NPROC, (limit, limit))
 
     def leave(self) -> None:
         """Back to the namespace the shim was forked in, where the host's paths mean what they say."""
@@ -262,6 +243,7 @@ class Container:
             command.python = warm.understand(executable, argv, env, cwd)
         command.no_new_privileges = spec["no_new_privileges"]
         command.capabilities = 0 if spec["drop_capabilities"] else self._host.capabilities
+        command.apart, command.processes = self._host.proc, self._plan["processes"]
         return command
 
     # -- output -------------------------------------------------------------------------------------------------------

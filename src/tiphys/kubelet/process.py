@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import signal
 import time
 
-from tiphys.kubelet import syscalls
+from tiphys.kubelet import sandbox, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,10 +46,23 @@ class Become(BaseException):
 class Command:
     """What to run: the file found for argv[0], its arguments, environment and directory; and what it may.
 
-    `capabilities` are those that it keeps of its parent's, as bits; -1: all.
+    Attributes:
+        capabilities: those that it keeps of its parent's, as bits; -1: all.
+        apart: a descriptor of /proc where it gets a user namespace of its own; -1: it does not.
+        processes: how many there may be in that namespace.
     """
 
-    __slots__ = ("argv", "capabilities", "cwd", "env", "executable", "no_new_privileges", "python")
+    __slots__ = (
+        "apart",
+        "argv",
+        "capabilities",
+        "cwd",
+        "env",
+        "executable",
+        "no_new_privileges",
+        "processes",
+        "python",
+    )
 
     def __init__(self, executable: str, argv: list[str], env: dict[str, str], cwd: str) -> None:
         self.executable = executable
@@ -58,13 +72,13 @@ class Command:
         self.python: Invocation | None = None
         self.no_new_privileges = False
         self.capabilities = -1
+        self.apart = -1
+        self.processes = 0
 
     @property
     def restricted(self) -> bool:
-        """Whether something must be given up between fork and exec; an ordinary user's exec gives up capabilities, and
-        root's those that the zygote has bound.
-        """
-        return self.no_new_privileges or (self.capabilities == 0 and os.geteuid() == 0)
+        """Whether something must be given up between fork and exec; root's exec gives up what the zygote has bound."""
+        return self.apart >= 0 or self.no_new_privileges or (self.capabilities == 0 and os.geteuid() == 0)
 
 
 def find_executable(name: str, env: dict[str, str], cwd: str) -> str:
@@ -165,6 +179,9 @@ def _in_child(command: Command, parent: int, output: tuple[int, int], writer: in
         os.dup2(output[0], 1)
         os.dup2(output[1], 2)
         os.chdir(command.cwd)
+        if command.apart >= 0:
+            doing = "a user namespace of its own"
+            _come_apart(command)
         doing = f'exec: "{command.argv[0]}"'
         if command.no_new_privileges:
             syscalls.forbid_new_privileges()
@@ -184,6 +201,17 @@ def _in_child(command: Command, parent: int, output: tuple[int, int], writer: in
     assert command.python is not None  # noqa: S101 - execve does not return
     syscalls.close_from(3)
     raise Become(command.python, command.env)
+
+
+def _come_apart(command: Command) -> None:
+    """Away from the other pods: without it one user's processes may look into each other (their environment, their
+    memory, their files by /proc/PID/root). Root's may; no namespace keeps root from that.
+    """
+    sandbox.become_user_apart(command.apart)
+    # Counted in each user namespace for itself (Linux 5.14), and not for root.
+    most = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    limit = command.processes if most == resource.RLIM_INFINITY else min(command.processes, most)
+    resource.setrlimit(resource.RLIMIT_NPROC, (limit, limit))
 
 
 def _reset_signals() -> None:

@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["TERMINATION_LOG", "Bind", "Survey", "allowed", "build", "join"]
+__all__ = ["TERMINATION_LOG", "Bind", "Survey", "allowed", "become_user_apart", "build", "join"]
 
 TERMINATION_LOG = "/dev/termination-log"
 """Where Kubernetes has a container leave its last words, unless told otherwise."""
@@ -88,16 +88,34 @@ def join() -> None:
     Raises:
         OSError: the kernel does not allow it to this user.
     """
-    uid, gid = os.geteuid(), os.getegid()
-    if uid == 0:
+    if os.geteuid() == 0:
         syscalls.unshare(syscalls.CLONE_NEWNS)
     else:
-        syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS)
-        syscalls.set_dumpable()
-        for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-            with open(f"/proc/self/{name}", "w") as file:
-                file.write(text)
+        proc = os.open("/proc", os.O_PATH | os.O_CLOEXEC)
+        become_user_apart(proc, syscalls.CLONE_NEWNS)
+        os.close(proc)
     syscalls.mount("", "/", "", syscalls.MS_SLAVE | MS_REC)
+
+
+def become_user_apart(proc: int, also: int = 0) -> None:
+    """Move this process of an ordinary user's into a user namespace of its own, which maps only itself.
+
+    Args:
+        proc: a descriptor of /proc.
+        also: other namespaces to make with it.
+
+    Raises:
+        OSError: the kernel does not allow it to this user, or has no more of them.
+    """
+    uid, gid = os.geteuid(), os.getegid()
+    syscalls.unshare(syscalls.CLONE_NEWUSER | also)
+    syscalls.set_dumpable()
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+        fd = os.open(f"self/{name}", os.O_WRONLY | os.O_CLOEXEC, dir_fd=proc)
+        try:
+            os.write(fd, text.encode())
+        finally:
+            os.close(fd)
 
 
 def allowed() -> str:

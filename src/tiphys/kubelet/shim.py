@@ -89,7 +89,6 @@ class _Shim:
     # -- the loop -----------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        self._host.separate(self._plan["processes"])
         syscalls.set_subreaper()
         reader, writer = self._wakers = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(writer)

@@ -7,7 +7,8 @@ last one the word that it is free. Where the kubelet is gone, the channel is: a 
 A worker stays with one namespace. A Python step is a fork of its worker, and could find in its memory what earlier pods
 were given: of another namespace it never finds anything, and Secrets of its own any pod may have mounted.
 
-Where pods have a user namespace each (an ordinary user's), a worker cannot come back from it, and ends with its pod.
+Pods of an ordinary user have a user namespace each, which keeps them from each other's memory: there a worker whose pod
+may be a fork of it ends with it.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def _work(host: Host, channel: socket.socket) -> None:
                 with open(fds[0], "rb") as file:
                     said = file.read()
             plan = json.loads(said)
-            if not supervise(host, plan, channel, again=left > 0 and not host.ordinary):
+            if not supervise(host, plan, channel, again=left > 0 and not (host.ordinary and host.python)):
                 return
             gc.collect()
 

@@ -19,6 +19,9 @@ _HEART = (
     "test_kubelet.py::test_the_view_of_a_container",
     "test_supervision.py::test_a_shim_is_killed[auto]",
     "test_warm.py::test_it_sees_what_a_fresh_interpreter_sees[auto]",
+    "test_workers.py::test_a_worker_of_an_ordinary_user_that_python_steps_are_forked_from_has_one_pod",
+    "test_workers.py::test_a_worker_takes_the_next_pod_when_its_own_has_ended[auto]",
+    "test_workers.py::test_nothing_of_a_pod_is_left_in_its_worker[auto]",
 )
 
 
