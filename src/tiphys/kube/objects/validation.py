@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from tiphys.kube.objects import status
@@ -77,14 +78,15 @@ def path_segment(name: str) -> list[str]:
     return [f"may not contain '{character}'" for character in "/%" if character in name]
 
 
-def qualified_name(key: str) -> list[str]:
-    """Keys of labels and annotations, names of finalizers: `[prefix/]name`."""
+@lru_cache(1024)
+def qualified_name(key: str) -> tuple[str, ...]:
+    """Keys of labels and annotations, names of finalizers: `[prefix/]name`. The same few come with every object."""
     prefix, slash, name = key.rpartition("/")
     if prefix.count("/"):
-        return [
+        return (
             f"a qualified name {_QUALIFIED_SAYS} with an optional DNS subdomain prefix and '/'"
-            " (e.g. 'example.com/MyName')"
-        ]
+            " (e.g. 'example.com/MyName')",
+        )
     found = []
     if slash:
         found = (
@@ -96,7 +98,7 @@ def qualified_name(key: str) -> list[str]:
         found.append("name part " + _too_long(63))
     if not _qualified.fullmatch(name):
         found.append(f"name part {_QUALIFIED_SAYS}")
-    return found
+    return tuple(found)
 
 
 def label_value(value: str) -> list[str]:
