@@ -241,6 +241,11 @@ class Api:
         owners = about.get("managedFields")
         return await self.create(request, value, owners)
 
+    def _tracked(self, request: Request, old: dict[str, Any], new: dict[str, Any], sent: Any) -> dict[str, Any]:
+        if not old["metadata"].get("managedFields"):  # nobody ever applied it
+            return new
+        return tracked(request.resource, old, new, sent, self._applier(request))
+
     def _applier(self, request: Request) -> Applier:
         return Applier(request.manager or request.user.name, rfc3339(self.clock()), request.subresource)
 
@@ -265,7 +270,7 @@ class Api:
             new = meta.for_update(resource, made, old)
             warnings.extend(self._unknown(request, new, refused))
             warnings.extend(self._admitted(request, "UPDATE", new, old))
-            new = _owned(new, owners) if by_apply else tracked(resource, old, new, owners, self._applier(request))
+            new = _owned(new, owners) if by_apply else self._tracked(request, old, new, owners)
             unchanged = meta.same(new, old)
             taken, kept = parts.take_parts(resource, new), views.kept(resource, new)
             if meta.finished(resource, new):
@@ -293,11 +298,11 @@ class Api:
                 warnings.extend(self._unknown(request, whole, status.not_patchable))
                 warnings.extend(self._admitted(request, "UPDATE", whole, was))
                 rows[parts.SPEC] = encode(whole["spec"])
-                new = {**tracked(resource, was, whole, owners, self._applier(request))}
+                new = {**self._tracked(request, was, whole, owners)}
                 del new["spec"]
             else:
                 shapes.check(resource, new, old)
-                new = tracked(resource, old, new, owners, self._applier(request))
+                new = self._tracked(request, old, new, owners)
             if meta.finished(resource, new):
                 return Delete(new)
             return Put(new, rows) if rows or not meta.same(new, old) else None

@@ -40,6 +40,8 @@ def changed(resource: Resource, subresource: str, new: Any, old: dict[str, Any],
 def _check_kind(resource: Resource, new: dict[str, Any]) -> None:
     """No write makes another kind of an object."""
     version, kind = new.get("apiVersion") or resource.api_version, new.get("kind") or resource.kind
+    if version == resource.api_version and kind == resource.kind:
+        return
     known = [f"{resource.group}/{one}" if resource.group else one for one in resource.versions]
     if version not in known or kind != resource.kind:
         why = f"the API version in the data ({version}, Kind={kind}) does not match the expected API version"
