@@ -12,8 +12,12 @@ NAMES = st.sampled_from(["username", "password", "a", "y", "on"])
 WORDS = st.sampled_from(["admin", "Null", "true", "No", "y", "0x1f", "a1e3", "1e3", ".inf", "a-", "a#", "<<", "~"])
 ANY = st.text("aZ0y~:#'\"\\ -_.,[]{}&*!|>%@`\t\r\n\x85\u00e9\u2028\ufeff", max_size=6)
 QUOTED = st.text("a 0:#'\"\\-[]{}\t\n\u00e9", max_size=8).map(lambda text: f'"{text}"')
-LINES = st.tuples(NAMES, st.just(": "), WORDS | QUOTED).map("".join)
-ODD = st.tuples(WORDS | ANY, st.sampled_from([": ", ":", ":  ", " : "]), WORDS | ANY | QUOTED).map("".join)
+PLAIN = st.text("a0:,#'-[]{} ", max_size=4).map(lambda text: f'"{text}"')
+ROWS = st.tuples(
+    st.lists(PLAIN, max_size=3) | st.lists(WORDS | QUOTED, max_size=3), st.sampled_from([", ", ",", "  , "])
+).map(lambda row: f"[{row[1].join(row[0])}]")
+LINES = st.tuples(NAMES, st.just(": "), WORDS | QUOTED | ROWS).map("".join)
+ODD = st.tuples(WORDS | ANY, st.sampled_from([": ", ":", ":  ", " : "]), WORDS | ANY | QUOTED | ROWS).map("".join)
 
 
 def outcome(load: Any, text: str) -> Any:
@@ -34,6 +38,12 @@ def test_lines_mean_what_the_loader_says(lines: list[str], end: str) -> None:
         assert outcome(yaml.load, text) == (
             documents[0] if documents and isinstance(documents, list) else documents or None
         )
+
+
+@given(st.lists(PLAIN, min_size=1, max_size=4))
+def test_a_row_of_texts_means_what_the_loader_says(row: list[str]) -> None:
+    text = f"legacyPasswords: [{', '.join(row)}]\n"
+    assert yaml.load(text) == yaml.load_all(text)[0]
 
 
 @given(st.dictionaries(st.sampled_from(["username", "password", "x", "y"]), st.text(max_size=20), min_size=1))

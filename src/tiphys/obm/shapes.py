@@ -22,10 +22,10 @@ def part(value: Any, *names: str) -> Json:
 
 def line(value: Any, longest: int = 300) -> str:
     """A text of the BMC's as one line that a terminal and a log can bear; "" where it is none."""
-    text = value if isinstance(value, str) else ""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text[: 4 * longest]).split())[
-        :longest
-    ]
+    text = value[: 4 * longest] if isinstance(value, str) else ""
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(text.split())[:longest]
 
 
 def mappings(value: Any) -> list[Json]:

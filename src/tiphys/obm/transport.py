@@ -16,6 +16,7 @@ import functools
 import hashlib
 import html
 import json
+import re
 import socket
 import ssl
 import time
@@ -36,6 +37,7 @@ __all__ = ["Answer", "Body", "Transport", "Trust", "path_of"]
 _HEADERS = {"Accept": "application/json", "OData-Version": "4.0", "User-Agent": "tiphys"}
 _CONNECT_SECONDS = 10.0
 _IN_PATHS = "/?%:@!$&'()*+,;=~[]|"  # escapes as they are; anything else becomes one, as do spaces
+_PLAIN_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+/?")  # nearly all of them, and there is nothing to do
 _IDLE_SECONDS = 2.0  # shorter than any server closes an idle connection after
 
 
@@ -114,12 +116,11 @@ class Transport:
             Unreachable: no answer.
             RefusedIdentity: another certificate, or a redirect.
         """
-        secrets = _written(_carried(headers or {}))
         answer = self._get(path, headers or {})
         moved = answer.headers.get("location", "")
         if 300 < answer.status < 400 and self._same_but_for_a_slash(path, moved):
             answer = self._get(path_of(moved), headers or {})
-        return self._settled(answer, "GET", path, secrets)
+        return self._settled(answer, "GET", path, None, headers or {})
 
     def send(
         self,
@@ -149,7 +150,7 @@ class Transport:
         answer = self._exchange(
             connection or self._connect(), method, path, body, headers or {}, timeout or self.timeout, keep=kept
         )
-        return self._settled(answer, method, path, _written([*_secrets(body), *_carried(headers or {})]))
+        return self._settled(answer, method, path, body, headers or {})
 
     def close(self) -> None:
         """Let go of the kept connection."""
@@ -174,16 +175,17 @@ class Transport:
         """`/redfish/v1` and `/redfish/v1/`: some services know only one of them; both are on this BMC."""
         return path_of(moved).rstrip("/") == path.rstrip("/") and urlsplit(moved).hostname in (None, self.address)
 
-    def _settled(self, answer: Answer, method: str, path: str, secrets: list[str]) -> Answer:
-        """An answer that may be told of.
-
-        Args:
-            secrets: of the request.
-        """
-        if secrets:
-            _hide(answer.body, secrets)
+    def _settled(
+        self,
+        answer: Answer,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | Body | None,
+        headers: Mapping[str, str | Secret],
+    ) -> Answer:
+        """The answer to this request, unless it sends somewhere else."""
         if 300 <= answer.status < 400:
-            to = _without(secrets, answer.headers.get("location", "nowhere"))
+            to = _without(_written_in(body, headers), answer.headers.get("location", "nowhere"))
             raise RefusedIdentity(f"{self.where} redirects {method} {path} to {to!r}; it was not followed")
         return answer
 
@@ -243,13 +245,19 @@ class Transport:
             self._kept, self._used = connection, time.monotonic()
         else:
             connection.close()
-        return Answer(reply.status, reply.headers, _json(_unpacked(reply)))
+        data = _unpacked(reply)
+        answer = Answer(reply.status, reply.headers, _json(data))
+        if b"message" in data.lower() or b"\\" in data:  # few answers have messages, and to look at all takes time
+            _hide(answer.body, _written_in(body, headers))
+        return answer
 
 
 def path_of(link: Any) -> str:
     """The path of a link that the BMC handed out, as a request may have it; "" where it is none."""
     if not isinstance(link, str):
         return ""
+    if _PLAIN_PATH.fullmatch(link):
+        return link
     try:
         parts = urlsplit(link)
     except ValueError:
@@ -303,8 +311,9 @@ def _carried(headers: Mapping[str, str | Secret]) -> list[str]:
     return [secret for secret in found if secret]
 
 
-def _written(secrets: list[str]) -> list[str]:
-    """As they are, and as they stand in a URL or in HTML."""
+def _written_in(body: Any, headers: Mapping[str, str | Secret]) -> list[str]:
+    """The secrets of a request: as they are, and as they stand in a URL or in HTML."""
+    secrets = [*_secrets(body), *_carried(headers)]
     ways = {form for secret in secrets for form in (secret, quote(secret), quote(secret, safe=""), html.escape(secret))}
     return sorted(ways, key=len, reverse=True)
 
@@ -322,7 +331,7 @@ def _hide(value: Any, secrets: list[str]) -> None:
             _hide(entry, secrets)
     elif isinstance(value, dict):
         for name, entry in value.items():
-            if isinstance(entry, str) and name.casefold() == "message":
+            if isinstance(entry, str) and name.lower() == "message":
                 value[name] = _without(secrets, entry)
             else:
                 _hide(entry, secrets)

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tiphys.kit.codec import decode, encode
 from tiphys.kit.redact import Secret
 from tiphys.obm.errors import RefusedIdentity, Unreachable
 from tiphys.obm.transport import Answer, Transport, Trust, _hide, _json, _secrets, _unpacked, path_of
@@ -48,15 +49,24 @@ def test_a_message_that_quotes_the_password_does_not() -> None:
 class Quoting(Transport):
     """A BMC that answers whatever it was sent, as it is, in HTML and in a URL."""
 
-    def _connect(self) -> Any:
-        return None
+    spelt = "Message"
 
-    def _exchange(self, connection: Any, method: str, path: str, *sent: Any, **_: Any) -> Answer:
-        shown = [v.reveal() for part in sent[:2] for v in (part or {}).values() if isinstance(v, Secret)]
+    def _connect(self) -> Any:
+        return self
+
+    reusable = False
+
+    def close(self) -> None:
+        pass
+
+    def exchange(self, method: str, path: str, headers: dict[str, str], body: bytes | None, timeout: float) -> Reply:
+        shown = [headers[name] for name in ("Authorization", "X-Auth-Token", "Cookie") if name in headers]
+        shown += [decode(body)["Password"]] if body else []
         told = " ".join(base64.b64decode(text[6:]).decode() if text.startswith("Basic ") else text for text in shown)
         texts = [*shown, told, html.escape(told), quote(told, safe="")]
-        body = {"error": {"@Message.ExtendedInfo": [{"Message": text} for text in texts]}}
-        return Answer(307 if path == "/moved" else 400, {"location": f"https://x/?{quote(told)}"}, body)
+        said = encode({"error": {"@Message.ExtendedInfo": [{"Message": text} for text in texts]}})
+        said = said.replace(b'"Message"', b'"' + self.spelt.encode() + b'"')
+        return Reply(307 if path == "/moved" else 400, {"location": f"https://x/?{quote(told)}"}, said)
 
 
 PASSWORD = Secret("hunter&2 <x>/y")
@@ -91,6 +101,15 @@ def test_what_a_bmc_quotes_of_a_request_is_told_without_its_secrets(
         assert "***" in text
         for secret in ("hunter", "t0ken", BASIC.reveal()[6:]):
             assert secret not in text
+
+
+@pytest.mark.parametrize("spelt", ["Message", "MESSAGE", "\\u004dessage", "Mes\\u0053age"])
+def test_a_message_is_one_however_its_name_is_spelt(spelt: str) -> None:
+    way = Quoting("192.0.2.1", 443, Trust())
+    way.spelt = spelt
+    said = way.get("/refused", {"X-Auth-Token": TOKEN}).body
+    assert "***" in str(said)
+    assert "t0ken" not in str(said)
 
 
 @pytest.mark.parametrize(
