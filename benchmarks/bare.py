@@ -1,7 +1,8 @@
 """The peer of `benchmarks.obm`: the requests of an operation, made by nobody who looks at an answer.
 
 A process of its own, like the command beside it: `http.client`, a shared SSLContext, the same number of threads, for
-each BMC the same requests on as many connections. Of the answers it takes what the next request needs: the session.
+each BMC the same requests on as many connections, each by a full handshake, as Tiphys makes them. Of the answers it
+takes what the next request needs: the session.
 Standard input: JSON with `hosts` (address, port, username, password), `requests` ([connection, method, path] each) and
 `threads`.
 """
