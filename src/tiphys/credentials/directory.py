@@ -92,15 +92,19 @@ class DirectoryProvider(Unclosed):
                     raise Conflict(f"{path} was changed by somebody else")
                 used = _end(present)
                 most = _LARGEST if durable else 2 * _LARGEST  # as to begin again takes syncs
-                full = used + len(line) + 2 > most
+                begin = _place(used, len(line) + 2)
+                full = begin + len(line) + 2 > most
                 if full and len(line) < newest.start:
                     _begin_again(descriptor, line + b"\n", len(present))
                     return _Newest(0, line).version
                 if full or not used:
                     self._replace(path, line)
                     return _Newest(0, line).version
-                _add(descriptor, present, used, line, durable=durable)
-                return _Newest(used + 1, line).version
+                _write_at(descriptor, _padded(b"\n" + line + b"\n", begin, len(present)), begin)
+                if durable:
+                    os.fdatasync(descriptor)
+                    _blank(descriptor, len(present) - len(present.lstrip()), used)
+                return _Newest(begin + 1, line).version
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error.strerror}") from error
 
@@ -205,27 +209,28 @@ def _stat(path: str) -> os.stat_result | None:
         return None
 
 
-def _add(descriptor: int, present: bytes, used: int, line: bytes, *, durable: bool) -> None:
-    """Put a line behind those that are there, which take so many octets and the blanks before them."""
-    text = b"\n" + line + b"\n"
-    _write_at(descriptor, text if used + len(text) <= len(present) else _padded(text, used), used)
-    if durable:
-        os.fdatasync(descriptor)
-        begin = len(present) - len(present.lstrip())
-        _write_at(descriptor, b" " * (used - begin), begin)
+def _place(used: int, length: int) -> int:
+    """Where a line goes: behind the others, but not into two pages, of which a power cut may leave the second alone."""
+    page = used // _PAGE
+    return used if length > _PAGE or (used + length - 1) // _PAGE == page else (page + 1) * _PAGE
 
 
 def _begin_again(descriptor: int, line: bytes, size: int) -> None:
     """Put it before the newest line, where there is room for it: that one counts until it is blanked."""
     _write_at(descriptor, line, 0)
     os.fdatasync(descriptor)
-    _write_at(descriptor, b" " * (size - len(line) - 1) + b"\n", len(line))
+    _blank(descriptor, len(line), size - 1)
     os.fdatasync(descriptor)
 
 
-def _padded(text: bytes, offset: int) -> bytes:
-    """With blanks behind it up to the end of a page."""
-    return text + (b" " * (-(offset + len(text)) % _PAGE - 1) + b"\n" if (offset + len(text)) % _PAGE else b"")
+def _blank(descriptor: int, begin: int, end: int) -> None:
+    _write_at(descriptor, b" " * (end - begin), begin)
+
+
+def _padded(text: bytes, offset: int, size: int = 0) -> bytes:
+    """With blanks behind it up to the end of its page, where the file is not that long yet."""
+    end = offset + len(text)
+    return text if end <= size or end % _PAGE == 0 else text + b" " * (-end % _PAGE - 1) + b"\n"
 
 
 def _write_at(descriptor: int, data: bytes, offset: int) -> None:

@@ -268,7 +268,9 @@ def test_a_damaged_file_is_named(tmp_path: pathlib.Path, file: str, damage: byte
 
 def test_the_end_of_the_terminal_is_a_stop(stopped: Cluster) -> None:
     command = [sys.executable, "-m", "tiphys.cli.main", "up", "--data-dir", str(stopped.folder)]
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may be run by nohup, which it would inherit
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        signal.signal(signal.SIGHUP, before)
         assert process.stdout is not None
         assert "tiphys is ready" in process.stdout.readline()
         process.send_signal(signal.SIGHUP)
