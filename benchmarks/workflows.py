@@ -192,11 +192,15 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # its own is 5: more connections at once wait a second for the kernel's next try
+
+
 @contextmanager
 def _server(pause: float = 0.0, body: bytes = b"{}") -> Iterator[str]:
     handler = type("Handler", (_Handler,), {"pause": pause, "body": body})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
