@@ -53,7 +53,7 @@ _ROLES = (
     Role("executor", ("ServiceAccount", "default"), executor_rbac.RULES, "argo"),
 )
 # Objects between two searches for cycles. Nearly all that a request makes goes with it, and the many that stay are
-# looked through in vain: Python's 700 cost 4 % of a fan-out of steps.
+# looked through in vain: Python's 700 save 5 MiB and cost some 4 % of a fan-out of steps.
 _GARBAGE = (10_000, 20, 20)
 
 

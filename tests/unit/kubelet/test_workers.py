@@ -232,20 +232,9 @@ def test_a_worker_is_not_kept_for_ever(monkeypatch) -> None:
 
 def test_many_at_once_leave_only_a_few_workers_that_wait(on_node) -> None:
     async def scenario(node) -> None:
-        names = [f"p{number}" for number in range(30)]
-        for name in names:
-            await node.create(
-                name, "sh", "-c", "while [ ! -e /v/go ]; do sleep 0.05; done; echo $PPID", **_shared(node)
-            )
-        for name in names:
-            await node.running(name)
-        (node.root / "go").touch()
-        for name in names:
-            await node.ended(name)
-        workers = {int(await node.log(name)) for name in names}
-        assert len(workers) == len(names)
+        pids = await _at_once(node, 30)
         async with asyncio.timeout(10):
-            while sum(_lives(pid) for pid in workers) > 8:
+            while sum(_lives(pid) for pid in pids) > 8:
                 await asyncio.sleep(0.01)
 
     on_node(scenario, host_paths=("/var/tmp",))
@@ -278,6 +267,22 @@ def test_more_pods_at_once_than_one_of_them_may_have_files_open(on_node) -> None
     on_node(scenario, host_paths=("/var/tmp",), open_files=(64, 1024))
 
 
+async def _at_once(node: Any, count: int) -> set[int]:
+    """Run as many pods at the same time; the pids of the workers they had."""
+    names = [f"p{number}" for number in range(count)]
+    script = "while [ ! -e /v/go ]; do sleep 0.05; done; echo $PPID"
+    for name in names:
+        await node.create(name, "sh", "-c", script, **_shared(node))
+    for name in names:
+        await node.running(name)
+    (node.root / "go").touch()
+    for name in names:
+        await node.ended(name)
+    pids = {int(await node.log(name)) for name in names}
+    assert len(pids) == count
+    return pids
+
+
 def _shared(node: Any) -> dict[str, Any]:
     volume = {"name": "v", "hostPath": {"path": str(node.root), "type": "Directory"}}
     return {"spec": {"volumes": [volume]}, "main": {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}}
@@ -287,17 +292,7 @@ def test_after_a_while_of_quiet_one_waiting_worker_is_enough(on_node, monkeypatc
     monkeypatch.setattr(supervisor, "_IDLE_SECONDS", 0.05)
 
     async def scenario(node) -> None:
-        names = [f"p{number}" for number in range(4)]
-        for name in names:
-            await node.create(
-                name, "sh", "-c", "while [ ! -e /v/go ]; do sleep 0.05; done; echo $PPID", **_shared(node)
-            )
-        for name in names:
-            await node.running(name)
-        (node.root / "go").touch()
-        for name in names:
-            await node.ended(name)
-        pids = {int(await node.log(name)) for name in names}
+        pids = await _at_once(node, 4)
         async with asyncio.timeout(10):
             while sum(Path(f"/proc/{pid}").exists() for pid in pids) > 1:
                 await asyncio.sleep(0.01)
